@@ -1,0 +1,1 @@
+"""Systems, the few lawful ways to combine them, and the runner."""
