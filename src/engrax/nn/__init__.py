@@ -1,5 +1,5 @@
-"""Layers and models: Equinox modules that know nothing of how they are trained."""
+"""Layers and models: modules that know nothing of how they are trained."""
 
-from engrax.nn._batch_norm import BatchNorm
+from ._batch_norm import BatchNorm
 
 __all__ = ["BatchNorm"]
