@@ -103,6 +103,8 @@ class ClassAlignment(AlignmentLoss):
     ):
         if classes < 2:
             raise ValueError(f"ClassAlignment got classes={classes}; expected 2 or more.")
+        if kind not in ("dot", "cosine"):
+            raise ValueError(f"ClassAlignment got kind={kind!r}; expected 'dot' or 'cosine'.")
         if margin is not None and not 0 < margin < 1:
             raise ValueError(
                 f"ClassAlignment got margin={margin}; expected a probability gap in (0, 1), "

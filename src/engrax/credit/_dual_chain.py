@@ -1,5 +1,6 @@
 """A fully connected pair for counter-current learning."""
 
+import itertools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -45,15 +46,15 @@ class DualChain(DualNetwork):
                 f"DualChain got widths={widths}; expected features, at least one hidden width "
                 "and classes, all positive."
             )
-        shapes = list(enumerate(zip(widths[1:], widths[:-1], strict=True), start=1))
+        shapes = list(enumerate(itertools.pairwise(widths), start=1))
         # The names are those of `MLP`: with one key, both start from the same forward weights.
         self.forward_weights = tuple(
             uniform_fan_in(named(key, f"layer{level}"), (d_out, d_in), d_in)
-            for level, (d_out, d_in) in shapes
+            for level, (d_in, d_out) in shapes
         )
         self.feedback_weights = tuple(
             uniform_fan_in(named(key, f"feedback{level}"), (d_in, d_out), d_out)
-            for level, (d_out, d_in) in shapes
+            for level, (d_in, d_out) in shapes
         )
         self.activation = activation
 

@@ -1,0 +1,6 @@
+"""Measurements of representations, structure and cost."""
+
+from ._cka import cka
+from ._compiled_cost import CompiledCost, compiled_cost
+
+__all__ = ["CompiledCost", "cka", "compiled_cost"]

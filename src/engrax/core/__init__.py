@@ -1,1 +1,0 @@
-"""Systems, the few lawful ways to combine them, and the runner."""
