@@ -1,4 +1,4 @@
-"""Learners that assign credit: how each weight learns what it did to the error."""
+"""Learners that assign credit, with and without backpropagation."""
 
 from ._alignment import AlignmentLoss, ClassAlignment, class_alignment_loss
 from ._counter_current import CounterCurrent

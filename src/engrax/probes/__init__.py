@@ -1,4 +1,4 @@
-"""Measurements of representations, structure and cost."""
+"""Measurements on arrays, weights and activations."""
 
 from ._cka import cka
 from ._compiled_cost import CompiledCost, compiled_cost
