@@ -1,5 +1,26 @@
 """Layers and models: modules that know nothing of how they are trained."""
 
 from ._batch_norm import BatchNorm
+from ._capture import capture, tag
+from ._conv import Conv2d, conv2d
+from ._dense import dense
+from ._initializers import uniform_fan_in
+from ._mlp import MLP, DenseLayer
+from ._pooling import max_pool, mean_pool, upsample
+from ._upsample_conv import upsample_conv2d
 
-__all__ = ["BatchNorm"]
+__all__ = [
+    "MLP",
+    "BatchNorm",
+    "Conv2d",
+    "DenseLayer",
+    "capture",
+    "conv2d",
+    "dense",
+    "max_pool",
+    "mean_pool",
+    "tag",
+    "uniform_fan_in",
+    "upsample",
+    "upsample_conv2d",
+]
