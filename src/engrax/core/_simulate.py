@@ -75,8 +75,8 @@ def simulate(
 
     - `seeds`: their number, or the seeds themselves.
     - `grid`: axis name -> (where, values). `where(system)` is an array field, or a tuple of them;
-      cell `j` of the axis gives each of them `values[j]`. Axes multiply. A field that is never
-      read by `init` and one that is may both be varied.
+      cell `j` of the axis gives each of them `values[j]`, or, where `values` is a tuple of arrays,
+      one for each field, its own. Axes multiply. `init` sees the values too.
     - `start`: `start(fresh, run) -> ` the states to start from; all leaves have a leading axis, and
       row `i` belongs to run `run[i]` (a run may fill several rows).
     - `placement`: `"map"` runs one run after another on each device, `"vmap"` all at once. On a
@@ -179,7 +179,8 @@ class _Sweep(NamedTuple):
         spots, columns, lengths = [], [], []
         for name, (where, values) in grid.items():
             chosen = jax.tree.leaves(where(tree.unflatten(range(len(leaves)))))
-            given = [np.asarray(v) for v in (values if isinstance(values, tuple) else (values,))]
+            many = isinstance(values, tuple) and np.ndim(values[0]) > 0
+            given = [np.asarray(v) for v in (values if many else (values,))]
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
                 _check_values(name, leaves[spot], value, len(given[0]))
