@@ -118,7 +118,18 @@ def test_scan_equals_steps():
     np.testing.assert_allclose(norm.var, scanned.var, **CLOSE)
 
 
+def test_channels_may_stand_in_another_axis():
+    x = batch((5, 3, 2, 4))
+    y, norm = BatchNorm(3).train(x)
+    last, moved = BatchNorm(3).train(jnp.moveaxis(x, 0, -1), channel=0)
+    np.testing.assert_allclose(jnp.moveaxis(last, -1, 0), y, **CLOSE)
+    np.testing.assert_allclose(moved.var, norm.var, **CLOSE)
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="not of that length"):
+        BatchNorm(3).train(jnp.ones((4, 2)))
+
     with pytest.raises(ValueError, match="at least 1"):
         BatchNorm(0)
     with pytest.raises(ValueError, match="between 0 and 1"):

@@ -3,6 +3,8 @@
 from ._batch_norm import BatchNorm
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
+from ._conv_autoencoder import ConvAutoencoder
+from ._conv_net import ConvNet, Pool, conv_sizes
 from ._dense import dense
 from ._initializers import uniform_fan_in
 from ._mlp import MLP, DenseLayer
@@ -13,9 +15,13 @@ __all__ = [
     "MLP",
     "BatchNorm",
     "Conv2d",
+    "ConvAutoencoder",
+    "ConvNet",
     "DenseLayer",
+    "Pool",
     "capture",
     "conv2d",
+    "conv_sizes",
     "dense",
     "max_pool",
     "mean_pool",
