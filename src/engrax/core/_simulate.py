@@ -76,8 +76,8 @@ def simulate(
 
     - `seeds`: their number, or the seeds themselves.
     - `grid`: axis name -> (where, values). `where(system)` is an array field, or a tuple of them;
-      cell `j` of the axis gives each of them `values[j]`. Axes multiply. A field that is never
-      read by `init` and one that is may both be varied.
+      cell `j` of the axis gives each of them `values[j]`, or, where `values` is a tuple of arrays,
+      one for each field, its own. Axes multiply. `init` sees the values too.
     - `start`: `start(fresh, run) -> ` the states to start from; all leaves have a leading axis, and
       row `i` belongs to run `run[i]` (a run may fill several rows).
     - `placement`: `"map"` runs one run after another on each device, `"vmap"` all at once. On a
@@ -107,11 +107,16 @@ def simulate(
         made = jax.vmap(lambda k, v: _substituted(system, sweep.spots, v).init(key=k))(keys, values)
         return start(made, run) if start else made
 
-    like, emitted = _shapes(system, jax.eval_shape(fresh))
+    emitted = _shapes(system, rows := jax.eval_shape(fresh))
+    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), rows)
     records = {k: np.zeros((runs, ticks, *v.shape[1:]), v.dtype) for k, v in emitted.items()}
     diverged = np.full(runs, -1, np.int64)
-    kept = checkpoints and checkpoints.restore((like, records, diverged))
-    done, (state, records, diverged) = kept or (0, (fresh(), records, diverged))
+    kept = checkpoints.restore((like, records, diverged)) if checkpoints else None
+    if kept is None:
+        done, state = 0, fresh()
+    else:
+        done, (state, records, diverged) = kept
+        state = jax.tree.map(lambda a: a[run], state)
 
     replicated, spread = (NamedSharding(mesh, PartitionSpec(*s)) for s in ((), ("run",)))
     # A copy: the state is donated, and what the caller passed in is the caller's.
@@ -133,16 +138,15 @@ def simulate(
         done += length
         stopping = done < ticks and stop is not None and stop()
         if checkpoints:
-            checkpoints.save(done, (state, records, diverged), last=done == ticks or stopping)
+            kept = (_first(state, runs), records, diverged)
+            checkpoints.save(done, kept, last=done == ticks or stopping)
         if progress:
             progress(done)
         if stopping:
             raise Stopped(f"stopped after tick {done} of {ticks}")
-    if len(run) > runs:
-        state = jax.tree.map(lambda a: a[:runs], state)
     shape = (len(ids), *sweep.shape)
     return Simulation(
-        state,
+        _first(state, runs),
         {k: r.reshape(*shape, *r.shape[1:]) for k, r in records.items()},
         diverged.reshape(shape),
     )
@@ -176,7 +180,8 @@ class _Sweep(NamedTuple):
         spots, columns, lengths = [], [], []
         for name, (where, values) in grid.items():
             chosen = jax.tree.leaves(where(tree.unflatten(range(len(leaves)))))
-            given = [np.asarray(v) for v in (values if isinstance(values, tuple) else (values,))]
+            many = isinstance(values, tuple) and np.ndim(values[0]) > 0
+            given = [np.asarray(v) for v in (values if many else (values,))]
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
                 _check_values(name, leaves[spot], value, len(given[0]))
@@ -255,6 +260,10 @@ def _first_divergence(
     return np.where(diverged >= 0, diverged, first)
 
 
+def _first(state: State, runs: int) -> State:
+    return jax.tree.map(lambda a: a if len(a) == runs else a[:runs], state)
+
+
 def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     ids = np.arange(seeds) if isinstance(seeds, int) else np.asarray(seeds, np.int64)
     if ids.size == 0 or (isinstance(seeds, int) and seeds < 1):
@@ -264,8 +273,8 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     return ids.astype(np.uint32)
 
 
-def _shapes(system: System, state: PyTree) -> tuple[PyTree, dict[str, jax.ShapeDtypeStruct]]:
-    """The shapes of the states and of what a tick emits, after checking that they can be run."""
+def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of what a tick emits, after checking that state and record can be run."""
     moved, out = jax.eval_shape(lambda s: jax.vmap(system.step, (0, None))(s, jnp.int32(0)), state)
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
@@ -285,7 +294,7 @@ def _shapes(system: System, state: PyTree) -> tuple[PyTree, dict[str, jax.ShapeD
                 f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape[1:]} to "
                 f"{b.dtype}{b.shape[1:]}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
-    return state, out
+    return out
 
 
 def _mesh(runs: int) -> Mesh:
