@@ -1,6 +1,6 @@
 """Data: found, checked, cut into parts and streamed."""
 
-from ._dataset import Dataset, Examples, Labeled, Split, subset
+from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._idx import read_idx
 from ._images import DATASETS, Availability, available, cache_folder, load
@@ -21,6 +21,7 @@ __all__ = [
     "available",
     "cache_folder",
     "load",
+    "pool2",
     "read_idx",
     "subset",
 ]

@@ -2,13 +2,14 @@
 
 import dataclasses
 import hashlib
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Int32, Key, Shaped, UInt8
 
 
+@runtime_checkable
 class Labeled(Protocol):
     """Anything with inputs `x` (examples, ...) and targets `y` (examples, ...)."""
 
@@ -152,3 +153,17 @@ def _apportion(total: int, weights: Shaped[np.ndarray, "classes"]) -> Shaped[np.
     first = np.argsort(-remainders, kind="stable")[: total - seats.sum()]
     seats[first] += 1
     return seats
+
+
+def pool2(x: UInt8[np.ndarray, "*lead rows columns"]) -> UInt8[np.ndarray, "*lead _ _"]:
+    """Images at half the size: the mean of each 2 x 2 block, rounded half up to a byte.
+
+    **Raises:** `ValueError` when rows or columns are odd.
+    """
+    *lead, rows, columns = x.shape
+    if rows % 2 or columns % 2:
+        raise ValueError(
+            f"Images of {rows} x {columns} pixels have no 2 x 2 blocks; pad them to even sizes."
+        )
+    blocks = x.reshape(*lead, rows // 2, 2, columns // 2, 2).astype(np.uint16)
+    return ((blocks.sum((-3, -1)) + 2) // 4).astype(np.uint8)
