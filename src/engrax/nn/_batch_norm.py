@@ -65,7 +65,7 @@ class BatchNorm(eqx.Module):
         """
         if x.shape[channel] != self.mean.size:
             raise ValueError(
-                f"BatchNorm of {self.mean.size} channels was given a batch of shape {x.shape}, whose"
+                f"BatchNorm of {self.mean.size} channels got a batch of shape {x.shape}, whose"
                 f" axis {channel} is not of that length."
             )
         axes = tuple(axis for axis in range(x.ndim) if axis != channel)
