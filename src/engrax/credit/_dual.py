@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float, PyTree
 
 
@@ -54,5 +55,10 @@ class DualNetwork(eqx.Module):
 def with_layers(dual: Any, forward: list[PyTree], feedback: list[PyTree]) -> Any:
     """`dual` with the trained leaves of both networks replaced."""
     kind = type(dual)
-    dual = eqx.tree_at(kind.forward_layers, dual, forward)
-    return eqx.tree_at(kind.feedback_layers, dual, feedback)
+    # Leaf by leaf, since an entry may be a tuple that was put together for the optimizer.
+    dual = eqx.tree_at(
+        lambda d: jax.tree.leaves(kind.forward_layers(d)), dual, jax.tree.leaves(forward)
+    )
+    return eqx.tree_at(
+        lambda d: jax.tree.leaves(kind.feedback_layers(d)), dual, jax.tree.leaves(feedback)
+    )
