@@ -1,0 +1,55 @@
+"""The lab: runs studies, judges their claims, keeps and reports what was measured."""
+
+from engrax.lab._claims import (
+    Claim,
+    Measured,
+    Part,
+    Rule,
+    at_least,
+    at_most,
+    between,
+    claims_hash,
+    equivalent,
+    judge,
+    judge_claim,
+    judge_part,
+    non_inferior,
+    paired_difference,
+)
+from engrax.lab._intervals import (
+    Interval,
+    bootstrap_interval,
+    exact_interval,
+    proportion_interval,
+    slope_interval,
+    spearman_interval,
+    t_interval,
+)
+from engrax.lab._judgements import ClaimJudgement, PartJudgement, Verdict
+
+__all__ = [
+    "Claim",
+    "ClaimJudgement",
+    "Interval",
+    "Measured",
+    "Part",
+    "PartJudgement",
+    "Rule",
+    "Verdict",
+    "at_least",
+    "at_most",
+    "between",
+    "bootstrap_interval",
+    "claims_hash",
+    "equivalent",
+    "exact_interval",
+    "judge",
+    "judge_claim",
+    "judge_part",
+    "non_inferior",
+    "paired_difference",
+    "proportion_interval",
+    "slope_interval",
+    "spearman_interval",
+    "t_interval",
+]
