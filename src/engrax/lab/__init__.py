@@ -1,6 +1,7 @@
-"""The lab: runs studies, judges their claims, keeps and reports what was measured."""
+"""Runs studies: arms, claims, verdicts, run folders, reports."""
 
-from engrax.lab._claims import (
+from . import figures
+from ._claims import (
     Claim,
     Measured,
     Part,
@@ -16,7 +17,9 @@ from engrax.lab._claims import (
     non_inferior,
     paired_difference,
 )
-from engrax.lab._intervals import (
+from ._errors import FolderError, Interrupted, RunError, UnknownName
+from ._folder import Run, environment, load_run, redraw
+from ._intervals import (
     Interval,
     bootstrap_interval,
     exact_interval,
@@ -25,31 +28,52 @@ from engrax.lab._intervals import (
     spearman_interval,
     t_interval,
 )
-from engrax.lab._judgements import ClaimJudgement, PartJudgement, Verdict
+from ._judgements import ClaimJudgement, PartJudgement, Verdict
+from ._run import Progress, run_study
+from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study, studies
 
 __all__ = [
+    "Arm",
     "Claim",
     "ClaimJudgement",
+    "FolderError",
+    "Interrupted",
     "Interval",
     "Measured",
+    "Paper",
     "Part",
     "PartJudgement",
+    "Progress",
+    "Reference",
     "Rule",
+    "Run",
+    "RunError",
+    "Study",
+    "Tuning",
+    "UnknownName",
     "Verdict",
     "at_least",
     "at_most",
     "between",
     "bootstrap_interval",
     "claims_hash",
+    "environment",
     "equivalent",
     "exact_interval",
+    "figures",
     "judge",
     "judge_claim",
     "judge_part",
+    "known",
+    "load_run",
+    "load_study",
     "non_inferior",
     "paired_difference",
     "proportion_interval",
+    "redraw",
+    "run_study",
     "slope_interval",
     "spearman_interval",
+    "studies",
     "t_interval",
 ]

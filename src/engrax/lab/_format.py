@@ -2,7 +2,7 @@
 
 import math
 
-from engrax.lab._judgements import PartJudgement
+from ._judgements import PartJudgement
 
 
 def scale_of(unit: str) -> float:

@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from engrax.lab._format import scale_of
-from engrax.lab._judgements import PartJudgement
+from ._format import scale_of
+from ._judgements import PartJudgement
 
 INK = "#1b2430"
 """Color of text, axes and the first series; in a report it follows the reader's theme."""
