@@ -1,6 +1,7 @@
 """Runs studies: arms, claims, verdicts, run folders, reports."""
 
 from . import figures
+from ._checkpoints import ArmCheckpoints
 from ._claims import (
     Claim,
     Measured,
@@ -35,6 +36,7 @@ from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study, stu
 
 __all__ = [
     "Arm",
+    "ArmCheckpoints",
     "Claim",
     "ClaimJudgement",
     "FolderError",
