@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from . import figures
 from ._folder import CHECKPOINTS, MANIFEST, Run
-from ._format import format_end, format_estimate, format_method, format_rule, format_value
+from ._format import decimals, format_end, format_estimate, format_method, format_rule, format_value
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
 from ._manifest import seal, write
@@ -29,7 +29,7 @@ def render_report(run: Run, drawn: Mapping[str, Figure] | None = None) -> str:
 
     **Arguments:** `drawn`: figures of the run by name; drawn from its records if `None`.
     """
-    drawn = run.study.plots(run) if drawn is None else drawn
+    drawn = _drawn(run) if drawn is None else drawn
     title = escape(f"{run.study.name} · Engrax")
     body = "\n".join((_header(run), _claims(run), _figures(drawn), _settings(run), _origin(run)))
     style = files("engrax.lab").joinpath("report.css").read_text(encoding="utf-8")
@@ -41,13 +41,18 @@ def render_report(run: Run, drawn: Mapping[str, Figure] | None = None) -> str:
     )
 
 
+def _drawn(run: Run) -> Mapping[str, Figure]:
+    with figures.style():  # for what a study adds to an axis itself, such as a legend
+        return run.study.plots(run)
+
+
 def _header(run: Run) -> str:
     paper, study = run.study.paper, run.study
     facts = {
         "Scale": run.scale,
         "Seeds": run.config.seeds,
         "Arms": len(run.records.children),
-        "Minutes": f"{run.minutes:.1f}",
+        "Time": f"{run.minutes:.1f} min" if run.minutes >= 1 else f"{60 * run.minutes:.0f} s",
         "Verdicts": _counts(run.judgements) if run.judgements else "not judged",
     }
     items = "".join(f"<div><dt>{k}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts.items())
@@ -149,10 +154,13 @@ def _part(part: PartJudgement) -> str:
 
 
 def _values(part: PartJudgement) -> Iterable[str]:
-    half = (part.high - part.low) / 20 if math.isfinite(part.estimate) else math.nan
+    digits = None
+    if math.isfinite(part.estimate) and part.high > part.low:
+        half = (part.high - part.low) / 20
+        digits = decimals(part.estimate, unit=part.unit, half_width=half)
     for i, value in enumerate(part.values):
         seed = f"seed {part.seeds[i]}: " if part.seeds else ""
-        yield f"{seed}{format_value(value, unit=part.unit, half_width=half)}"
+        yield f"{seed}{format_value(value, unit=part.unit, digits=digits)}"
 
 
 def _chip(verdict: str) -> str:
@@ -172,9 +180,9 @@ def _figures(drawn: Mapping[str, Figure]) -> str:
 
 def _settings(run: Run) -> str:
     preset = run.study.scales.get(run.scale)
-    usual = flat(dataclasses.asdict(preset)) if preset is not None else {}
+    usual = _flat(dataclasses.asdict(preset)) if preset is not None else {}
     rows = []
-    for name, value in flat(dataclasses.asdict(run.config)).items():
+    for name, value in _flat(dataclasses.asdict(run.config)).items():
         changed = name in usual and usual[name] != value
         note = f" (scale {run.scale}: {usual[name]})" if changed else ""
         kind = ' class="changed"' if changed else ""
@@ -185,7 +193,7 @@ def _settings(run: Run) -> str:
 def _origin(run: Run) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in flat(run.environment).items()
+        for name, value in _flat(run.environment).items()
     )
     return (
         f"<h2>Where this comes from</h2><pre>{escape(run.command)}</pre>"
@@ -195,12 +203,12 @@ def _origin(run: Run) -> str:
     )
 
 
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted names; lists as text."""
     found: dict[str, Any] = {}
     for name, value in nested.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
+            found |= _flat(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             found[f"{prefix}{name}"] = ", ".join(map(str, value))
         else:
@@ -218,7 +226,7 @@ def redraw(run: Run) -> Path:
     """
     folder = run.folder / FIGURES
     folder.mkdir(exist_ok=True)
-    drawn = run.study.plots(run)
+    drawn = _drawn(run)
     for name, figure in drawn.items():
         figures.save(figure, folder, name)
     page = run.folder / REPORT

@@ -216,6 +216,7 @@ def inline_svg(figure: Figure) -> str:
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text.replace(PALETTE[1], f"var(--series-blue, {PALETTE[1]})")  # too dark on black
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
     text = text.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)  # implied inside HTML
     return text.replace("<svg ", '<svg role="img" ', 1).strip()
