@@ -25,6 +25,7 @@ from ._claims import judge
 from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
+from ._report import redraw
 from ._study import Arm, Claim, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
@@ -91,6 +92,7 @@ def run_study(
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
+        redraw(run)
     return run
 
 
