@@ -1,8 +1,9 @@
 """The runner: any system, many seeds and a grid of fields, in one compiled program."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -10,11 +11,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, ArrayLike, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from ._system import State, System
 
-Grid = Mapping[str, tuple[Callable[[Any], PyTree], ArrayLike]]
+Grid = Mapping[str, tuple[Callable[[Any], PyTree], Any]]
 """Axis name -> (`where(system) -> ` the field or fields it varies, their values)."""
 
 Placement = Literal["map", "vmap"]
@@ -36,6 +37,7 @@ class Simulation(NamedTuple):
     diverged: np.ndarray
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
@@ -166,6 +168,13 @@ def chunk_length(ticks: int, chunks: int = 20) -> int:
     return near[0] if near else aim
 
 
+def axis_values(values: Any) -> list[np.ndarray]:
+    """The values of a grid axis, one array a field: a tuple of arrays, or the same for each."""
+    if isinstance(values, tuple) and np.ndim(values[0]) > 0:
+        return [np.asarray(v) for v in values]
+    return [np.asarray(values)]
+
+
 class _Sweep(NamedTuple):
     """Where in the flattened system the swept fields stand, and their values in every cell."""
 
@@ -179,16 +188,16 @@ class _Sweep(NamedTuple):
         spots, columns, lengths = [], [], []
         for name, (where, values) in grid.items():
             chosen = jax.tree.leaves(where(tree.unflatten(range(len(leaves)))))
-            many = isinstance(values, tuple) and np.ndim(values[0]) > 0
-            given = [np.asarray(v) for v in (values if many else (values,))]
+            given = axis_values(values)
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
                 _check_values(name, leaves[spot], value, len(given[0]))
                 columns.append((len(lengths), value.astype(leaves[spot].dtype)))
                 spots.append(spot)
             lengths.append(len(given[0]))
-        cell = np.indices(lengths).reshape(len(lengths), -1)
-        return cls(tuple(spots), [column[cell[axis]] for axis, column in columns], tuple(lengths))
+        cell = np.array(list(itertools.product(*map(range, lengths))), int)
+        values = [column[cell[:, axis]] for axis, column in columns]
+        return cls(tuple(spots), values, tuple(lengths))
 
 
 def _check_values(name: str, leaf: Any, values: np.ndarray, length: int) -> None:

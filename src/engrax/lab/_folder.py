@@ -50,12 +50,14 @@ class Run:
     minutes: float = 0.0
     command: str = ""
 
-    def __getitem__(self, arm: str) -> xr.DataTree:
+    def __getitem__(self, name: str) -> xr.DataTree:
         """The records of an arm."""
-        return self.records[arm]  # pyright: ignore[reportReturnType] - arms are groups
+        arm = self.records[name]
+        assert isinstance(arm, xr.DataTree)  # the root holds arms alone
+        return arm
 
-    def __contains__(self, arm: object) -> bool:
-        return arm in self.records.children
+    def __contains__(self, name: object) -> bool:
+        return name in self.records.children
 
     @property
     def diverged(self) -> list[tuple[str, int, int]]:
@@ -64,9 +66,10 @@ class Run:
         for name, arm in self.records.children.items():
             if "diverged" not in arm:
                 continue
-            ticks = np.asarray(arm["diverged"].values)
+            data = arm.to_dataset()
+            ticks, seeds = data["diverged"].to_numpy(), data["seed"].to_numpy()
             for index in np.argwhere(ticks >= 0):
-                found.append((name, int(arm["seed"].values[index[0]]), int(ticks[tuple(index)])))
+                found.append((name, int(seeds[index[0]]), int(ticks[tuple(index)])))
         return found
 
 
