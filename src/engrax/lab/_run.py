@@ -18,13 +18,14 @@ import jax.random as jr
 import numpy as np
 import xarray as xr
 
-from engrax.core import Simulation, State, Stopped, named, simulate
+from engrax.core import Simulation, State, Stopped, axis_values, named, simulate
 
 from ._checkpoints import ArmCheckpoints
 from ._claims import judge
 from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
+from ._report import redraw
 from ._study import Arm, Claim, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
@@ -91,6 +92,7 @@ def run_study(
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
+        redraw(run)
     return run
 
 
@@ -140,7 +142,7 @@ class _Runner:
             key=named(jr.key(0), "claim"),
             seeds=seeds,
             grid=arm.grid,
-            start=None if arm.start is None else self._start(name, arm, seeds),
+            start=None if arm.start is None else self._start(name, arm, arm.start, seeds),
             placement=arm.placement,
             chunk=arm.chunk,
             checkpoints=ArmCheckpoints(self.folder.path / "checkpoints" / name, warn=self.warn),
@@ -148,7 +150,9 @@ class _Runner:
             stop=self.stop,
         )
 
-    def _start(self, name: str, arm: Arm, seeds: int) -> Callable[[State, np.ndarray], State]:
+    def _start(
+        self, name: str, arm: Arm, each: Callable[..., State], seeds: int
+    ) -> Callable[[State, np.ndarray], State]:
         """One run's `start`, over all runs; an arm without this one's grid serves all its cells."""
 
         def rows(final: State, run: np.ndarray) -> State:
@@ -161,7 +165,7 @@ class _Runner:
 
         def start(fresh: State, run: np.ndarray) -> State:
             finals = (rows(self.finals[needed], run) for needed in arm.needs)
-            return jax.vmap(arm.start)(fresh, *finals)
+            return jax.vmap(each)(fresh, *finals)
 
         return start
 
@@ -178,7 +182,7 @@ class _Runner:
             path.parent.mkdir(exist_ok=True)
             write_json(path, {"values": values, "scores": scores})
         table = np.asarray(scores, float)
-        best = values[int(np.where(np.isfinite(table), table, -np.inf).mean(1).argmax())]
+        best = values[int(np.argmax([_mean(row) for row in table]))]
         system = arm.system
         chosen = jax.tree.leaves(tuning.where(system))
         system = eqx.tree_at(
@@ -187,8 +191,11 @@ class _Runner:
             [jnp.full_like(leaf, best) for leaf in chosen],
         )
         data = xr.Dataset(
-            {"score": (("value", "seed"), table)},
-            {"value": values, "seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1])},
+            {"score": (("tuned_value", "calibration_seed"), table)},
+            {
+                "tuned_value": values,
+                "calibration_seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1]),
+            },
             {"best": best},
         )
         return dataclasses.replace(arm, system=system), data
@@ -201,15 +208,13 @@ class _Runner:
         new, ratio = list(tuning.values), tuning.values[1] / tuning.values[0]
         for growth in range(tuning.extensions + 1):
             told("tuning", growth, tuning.extensions + 1)
-            for value, scores in zip(new, self._scores(arm, tuning, new), strict=True):
-                found[value] = scores
-            values = sorted(found)
-            means = [found[v].mean() if np.isfinite(found[v]).all() else -math.inf for v in values]
-            best = int(np.argmax(means))
-            if best not in (0, len(values) - 1):
+            found |= dict(zip(new, self._scores(arm, tuning, new), strict=True))
+            best = max(found, key=lambda value: _mean(found[value]))
+            if min(found) < best < max(found):
                 break
-            new = [values[0] / ratio] if best == 0 else [values[-1] * ratio]
-        return values, [found[v].tolist() for v in values]
+            new = [best / ratio if best == min(found) else best * ratio]
+        values = sorted(found)
+        return values, [found[value].tolist() for value in values]
 
     def _scores(self, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
         """(value, seed): what each value scores on the calibration seeds."""
@@ -234,6 +239,10 @@ class _Runner:
                 f"{(tuning.seeds, len(values))}"
             )
         return scores.T
+
+
+def _mean(scores: np.ndarray) -> float:
+    return float(scores.mean()) if np.isfinite(scores).all() else -math.inf
 
 
 def _dataset(arm: Arm, seeds: int, result: Simulation) -> xr.Dataset:
@@ -273,8 +282,9 @@ def _used(arm: Arm, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _labels(values: Any) -> np.ndarray:
     """The values of a grid axis where they are single numbers, else their positions."""
-    first = np.asarray(values[0] if isinstance(values, tuple) else values)
-    return first if first.ndim == 1 and not isinstance(values, tuple) else np.arange(len(first))
+    fields = axis_values(values)
+    single = len(fields) == 1 and fields[0].ndim == 1
+    return fields[0] if single else np.arange(len(fields[0]))
 
 
 def _needed(
