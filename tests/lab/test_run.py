@@ -91,8 +91,9 @@ STAGED = dataclasses.replace(
 
 
 def test_stages_tuning_grids_measures_and_references_end_in_one_tree(tmp_path):
-    run = run_study(STAGED, out=tmp_path / "run")
+    run = run_study(STAGED, out=tmp_path / "run", claims=("C1",))
     assert set(run.records.children) == {"hill", "later", "line"}, "only what the claims need"
+    assert "unused" in run_study(STAGED, out=tmp_path / "whole"), "everything, unless told"
     hill, later = run["hill"], run["later"]
     # 0.01, 0.1 are given; the best lies on the edge twice, so the grid grows to 1 and 10.
     np.testing.assert_allclose(hill["tuning"]["tuned_value"], [0.01, 0.1, 1.0])
