@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -36,6 +36,7 @@ class Simulation(NamedTuple):
     diverged: np.ndarray
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
