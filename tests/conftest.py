@@ -21,3 +21,9 @@ jax.config.update(
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+from hypothesis import settings  # noqa: E402 - after JAX, which must be configured first
+
+# The same examples in every run, and no deadline: the first example of a shape compiles.
+settings.register_profile("engrax", derandomize=True, deadline=None, max_examples=25)
+settings.load_profile("engrax")

@@ -10,7 +10,7 @@ from engrax.probes import Phase, classify_phase
         (0.98, 0.98, 0.35, 0.0, Phase.COEXISTENCE),
         (0.90, 0.90, 0.35, 0.0, Phase.COEXISTENCE),
         (0.786, 1.0, 0.35, 0.0, Phase.PARTIAL_INVERSION),
-        (0.70, 1.0, 0.35, 0.0, Phase.PARTIAL_INVERSION),
+        (0.71, 1.0, 0.35, 0.0, Phase.PARTIAL_INVERSION),
         (0.6537, 1.0, 0.35, 0.0, Phase.FULL_INVERSION),
         (1.0, 0.03, 0.35, 0.0, Phase.MEMORIZATION),
         (1.0, 0.03, 0.35, 1.0, Phase.MEMORIZATION),

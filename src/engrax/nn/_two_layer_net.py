@@ -168,7 +168,7 @@ class TwoLayerNet(eqx.Module):
         sigma = jr.permutation(key_frequency, rounds * p)[:width] % p
         a, b = (jr.uniform(k, (width, 1), minval=-math.pi, maxval=math.pi) for k in (key_a, key_b))
         # The product is reduced modulo p while it is an integer: the angle stays exact.
-        angle = 2 * math.pi / p * ((sigma[:, None] * jnp.arange(p)) % p).astype(a.dtype)
+        angle = 2 * math.pi / p * (jnp.outer(sigma, jnp.arange(p)) % p).astype(a.dtype)
         weight = jnp.concatenate([jnp.cos(angle + a), jnp.cos(angle + b)], axis=1)
         return eqx.tree_at(
             lambda net: (net.weight, net.readout),

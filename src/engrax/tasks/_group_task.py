@@ -147,7 +147,7 @@ class GroupStream(Stream):
         truth = self.table.reshape(-1)[state["order"]]
         rank = jnp.arange(self.table.size)
         n = _whole(self.fraction * self.table.size)
-        train, corrupt = rank < n, rank < _whole(self.corrupt * n)
+        train, corrupt = rank < n, rank < _whole(self.corrupt * n.astype(jnp.float32))
         return Entries(x, jnp.where(corrupt, state["labels"], truth), truth, train, corrupt)
 
     def step(self, state: State, input: Array) -> tuple[State, Batch]:

@@ -111,7 +111,7 @@ class FiniteGroup:
         conjugates = table[table, inverse[:, None]]  # [g, a] = g a g^-1
         representative = conjugates.min(axis=0)
         classes = np.unique(representative, return_inverse=True)[1]
-        return cls(table, inverse, classes, _characters(table, classes, classes[identity]))
+        return cls(table, inverse, classes, _characters(table, classes, int(classes[identity])))
 
 
 def operation_table(p: int, operation: Callable) -> Int[np.ndarray, "p p"]:
@@ -130,11 +130,9 @@ def operation_table(p: int, operation: Callable) -> Int[np.ndarray, "p p"]:
 
 
 def _identity(table: np.ndarray) -> int:
-    m, elements = len(table), np.arange(len(table))
-    if table.shape != (m, m) or m < 1 or not np.issubdtype(table.dtype, np.integer):
-        raise ValueError(
-            f"A table is square and of integers, and this is {table.dtype} of shape {table.shape}."
-        )
+    elements = np.arange(len(table))
+    if table.shape != (table.size**0.5, table.size**0.5) or not table.size:
+        raise ValueError(f"A table is square and not empty, and this one has shape {table.shape}.")
     if (np.sort(table, 0) != elements[:, None]).any() or (np.sort(table, 1) != elements).any():
         raise ValueError(
             "The table is no Latin square: each row and column of a group's table holds every "
