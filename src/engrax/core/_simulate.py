@@ -1,8 +1,9 @@
 """The runner: any system, many seeds and a grid of fields, in one compiled program."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -10,11 +11,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, ArrayLike, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from ._system import State, System
 
-Grid = Mapping[str, tuple[Callable[[Any], PyTree], ArrayLike]]
+Grid = Mapping[str, tuple[Callable[[Any], PyTree], Any]]
 """Axis name -> (`where(system) -> ` the field or fields it varies, their values)."""
 
 Placement = Literal["map", "vmap"]
@@ -36,7 +37,6 @@ class Simulation(NamedTuple):
     diverged: np.ndarray
 
 
-@runtime_checkable
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
@@ -76,8 +76,8 @@ def simulate(
 
     - `seeds`: their number, or the seeds themselves.
     - `grid`: axis name -> (where, values). `where(system)` is an array field, or a tuple of them;
-      cell `j` of the axis gives each of them `values[j]`. Axes multiply. A field that is never
-      read by `init` and one that is may both be varied.
+      cell `j` of the axis gives each of them `values[j]`, or, where `values` is a tuple of arrays,
+      one for each field, its own. Axes multiply. `init` sees the values too.
     - `start`: `start(fresh, run) -> ` the states to start from; all leaves have a leading axis, and
       row `i` belongs to run `run[i]` (a run may fill several rows).
     - `placement`: `"map"` runs one run after another on each device, `"vmap"` all at once. On a
@@ -107,11 +107,16 @@ def simulate(
         made = jax.vmap(lambda k, v: _substituted(system, sweep.spots, v).init(key=k))(keys, values)
         return start(made, run) if start else made
 
-    like, emitted = _shapes(system, jax.eval_shape(fresh))
+    emitted = _shapes(system, rows := jax.eval_shape(fresh))
+    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), rows)
     records = {k: np.zeros((runs, ticks, *v.shape[1:]), v.dtype) for k, v in emitted.items()}
     diverged = np.full(runs, -1, np.int64)
-    kept = checkpoints and checkpoints.restore((like, records, diverged))
-    done, (state, records, diverged) = kept or (0, (fresh(), records, diverged))
+    kept = checkpoints.restore((like, records, diverged)) if checkpoints else None
+    if kept is None:
+        done, state = 0, fresh()
+    else:
+        done, (state, records, diverged) = kept
+        state = jax.tree.map(lambda a: a[run], state)
 
     replicated, spread = (NamedSharding(mesh, PartitionSpec(*s)) for s in ((), ("run",)))
     # A copy: the state is donated, and what the caller passed in is the caller's.
@@ -133,16 +138,15 @@ def simulate(
         done += length
         stopping = done < ticks and stop is not None and stop()
         if checkpoints:
-            checkpoints.save(done, (state, records, diverged), last=done == ticks or stopping)
+            kept = (_first(state, runs), records, diverged)
+            checkpoints.save(done, kept, last=done == ticks or stopping)
         if progress:
             progress(done)
         if stopping:
             raise Stopped(f"stopped after tick {done} of {ticks}")
-    if len(run) > runs:
-        state = jax.tree.map(lambda a: a[:runs], state)
     shape = (len(ids), *sweep.shape)
     return Simulation(
-        state,
+        _first(state, runs),
         {k: r.reshape(*shape, *r.shape[1:]) for k, r in records.items()},
         diverged.reshape(shape),
     )
@@ -163,6 +167,13 @@ def chunk_length(ticks: int, chunks: int = 20) -> int:
     return near[0] if near else aim
 
 
+def axis_values(values: Any) -> list[np.ndarray]:
+    """The values of a grid axis, one array a field: a tuple of arrays, or the same for each."""
+    if isinstance(values, tuple) and np.ndim(values[0]) > 0:
+        return [np.asarray(v) for v in values]
+    return [np.asarray(values)]
+
+
 class _Sweep(NamedTuple):
     """Where in the flattened system the swept fields stand, and their values in every cell."""
 
@@ -176,15 +187,16 @@ class _Sweep(NamedTuple):
         spots, columns, lengths = [], [], []
         for name, (where, values) in grid.items():
             chosen = jax.tree.leaves(where(tree.unflatten(range(len(leaves)))))
-            given = [np.asarray(v) for v in (values if isinstance(values, tuple) else (values,))]
+            given = axis_values(values)
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
                 _check_values(name, leaves[spot], value, len(given[0]))
                 columns.append((len(lengths), value.astype(leaves[spot].dtype)))
                 spots.append(spot)
             lengths.append(len(given[0]))
-        cell = np.indices(lengths).reshape(len(lengths), -1)
-        return cls(tuple(spots), [column[cell[axis]] for axis, column in columns], tuple(lengths))
+        cell = np.array(list(itertools.product(*map(range, lengths))), int)
+        values = [column[cell[:, axis]] for axis, column in columns]
+        return cls(tuple(spots), values, tuple(lengths))
 
 
 def _check_values(name: str, leaf: Any, values: np.ndarray, length: int) -> None:
@@ -255,6 +267,10 @@ def _first_divergence(
     return np.where(diverged >= 0, diverged, first)
 
 
+def _first(state: State, runs: int) -> State:
+    return jax.tree.map(lambda a: a if len(a) == runs else a[:runs], state)
+
+
 def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     ids = np.arange(seeds) if isinstance(seeds, int) else np.asarray(seeds, np.int64)
     if ids.size == 0 or (isinstance(seeds, int) and seeds < 1):
@@ -264,8 +280,8 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     return ids.astype(np.uint32)
 
 
-def _shapes(system: System, state: PyTree) -> tuple[PyTree, dict[str, jax.ShapeDtypeStruct]]:
-    """The shapes of the states and of what a tick emits, after checking that they can be run."""
+def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of what a tick emits, after checking that state and record can be run."""
     moved, out = jax.eval_shape(lambda s: jax.vmap(system.step, (0, None))(s, jnp.int32(0)), state)
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
@@ -285,7 +301,7 @@ def _shapes(system: System, state: PyTree) -> tuple[PyTree, dict[str, jax.ShapeD
                 f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape[1:]} to "
                 f"{b.dtype}{b.shape[1:]}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
-    return state, out
+    return out
 
 
 def _mesh(runs: int) -> Mesh:

@@ -8,8 +8,8 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, Int, Key
 
-from engrax.nn._attention import SoftmaxAttention
-from engrax.nn._transformer import TransformerBlock
+from ._attention import SoftmaxAttention
+from ._transformer import TransformerBlock
 
 
 class EncoderTransformer(eqx.Module):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Key
 
-from engrax.nn._attention import SoftmaxAttention
+from ._attention import SoftmaxAttention
 
 
 class TransformerBlock(eqx.Module):

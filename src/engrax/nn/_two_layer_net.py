@@ -11,7 +11,7 @@ import jax.random as jr
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from engrax.nn._batch_norm import BatchNorm
+from ._batch_norm import BatchNorm
 
 
 class TwoLayerNet(eqx.Module):

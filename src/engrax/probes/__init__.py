@@ -1,9 +1,9 @@
 """Measurements: functions of arrays, never of a model's class."""
 
-from engrax.probes._first_passage import FirstPassage, first_passage
-from engrax.probes._inverse_participation_ratio import inverse_participation_ratio
-from engrax.probes._phase import Phase, classify_phase
-from engrax.probes._pruning import pruning_curve, rank_units
+from ._first_passage import FirstPassage, first_passage
+from ._inverse_participation_ratio import inverse_participation_ratio
+from ._phase import Phase, classify_phase
+from ._pruning import pruning_curve, rank_units
 
 __all__ = [
     "FirstPassage",
