@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -37,6 +37,7 @@ class Simulation(NamedTuple):
     diverged: np.ndarray
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
