@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engrax.core import Stream, accuracy, simulate
@@ -13,6 +13,7 @@ P = 23
 TABLE = operation_table(P, np.add)
 
 
+@settings(max_examples=8)
 @given(st.integers(0, 2**31 - 1), st.floats(0.05, 1.0), st.floats(0.0, 1.0))
 def test_split_and_corruption(seed, fraction, corrupt):
     task = group_task(jr.key(seed), TABLE, fraction, corrupt=corrupt)
@@ -40,7 +41,8 @@ def test_the_ceiling_of_a_net_that_ignores_corruption_is_exact():
     task = group_task(jr.key(0), TABLE, 0.5, corrupt=0.35)
     truth = jnp.eye(P)[task.y_true]
     ceiling = 1 - (task.y != task.y_true).sum() / len(task.y)
-    assert float(accuracy(truth, task.y)) == float(ceiling)
+    # One number of wrong labels; its share is rounded once or twice.
+    np.testing.assert_allclose(accuracy(truth, task.y), ceiling, rtol=3e-7)
 
 
 def test_full_batches_are_the_task():
