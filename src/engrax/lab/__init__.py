@@ -1,5 +1,6 @@
-"""The lab: runs studies, judges their claims, keeps and reports what was measured."""
+"""Runs studies: arms, claims, verdicts, run folders, reports."""
 
+from . import figures
 from ._checkpoints import ArmCheckpoints
 from ._claims import (
     Claim,
@@ -18,7 +19,7 @@ from ._claims import (
     paired_difference,
 )
 from ._errors import FolderError, Interrupted, RunError, UnknownName
-from ._folder import Run, load_run, redraw
+from ._folder import Run, environment, load_run, redraw
 from ._intervals import (
     Interval,
     bootstrap_interval,
@@ -30,7 +31,7 @@ from ._intervals import (
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._run import Progress, run_study
-from ._study import Arm, Paper, Reference, Study, Tuning, load_study, studies
+from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study, studies
 
 __all__ = [
     "Arm",
@@ -58,11 +59,14 @@ __all__ = [
     "between",
     "bootstrap_interval",
     "claims_hash",
+    "environment",
     "equivalent",
     "exact_interval",
+    "figures",
     "judge",
     "judge_claim",
     "judge_part",
+    "known",
     "load_run",
     "load_study",
     "non_inferior",

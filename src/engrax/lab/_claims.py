@@ -16,14 +16,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from engrax.lab._intervals import (
+from ._intervals import (
     Interval,
     bootstrap_interval,
     exact_interval,
     proportion_interval,
     t_interval,
 )
-from engrax.lab._judgements import ClaimJudgement, PartJudgement, Verdict
+from ._judgements import ClaimJudgement, PartJudgement, Verdict
 
 IntervalName = Literal["t", "bca", "wilson", "clopper_pearson", "exact"]
 
