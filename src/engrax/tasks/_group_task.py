@@ -84,8 +84,8 @@ class GroupStream(Stream):
     """The training entries of a table, all at once or in shuffled batches.
 
     The split and the random labels are drawn by `init`, so every seed has its own. `fraction` and
-    `corrupt` are arrays and can be swept: the state does not depend on them, and the batch always
-    has `rows` rows of which those under the mask count.
+    `corrupt` are arrays and can be swept: the state's shape does not depend on them, and a full
+    batch always has `rows` rows, of which those under the mask count.
     """
 
     table: Int[Array, "m m"]
@@ -133,12 +133,14 @@ class GroupStream(Stream):
     def init(self, *, key: Key[Array, ""]) -> State:
         """The shuffled order of the entries, and a random label for each."""
         size, (m, _) = self.table.size, self.table.shape
-        return {
+        state = {
             "order": jr.permutation(named(key, "order"), size).astype(jnp.int32),
             "labels": jr.randint(named(key, "labels"), (size,), 0, m, jnp.int32),
-            "epoch": jnp.arange(self.rows if self.batch else 0, dtype=jnp.int32),
-            "key": named(key, "epochs"),
         }
+        if self.batch is None:
+            return state
+        epoch = jnp.arange(self.rows, dtype=jnp.int32)
+        return {**state, "epoch": epoch, "key": named(key, "epochs")}
 
     def entries(self, state: State) -> Entries:
         """All entries as they stand in this run."""
@@ -159,10 +161,10 @@ class GroupStream(Stream):
         if self.batch is None:
             index = jnp.arange(self.rows)
         else:
-            per_epoch = self.rows // self.batch
-            state = lax.cond(input % per_epoch == 0, _reshuffled, lambda state: state, state)
-            begin = input % per_epoch * self.batch
-            index = lax.dynamic_slice_in_dim(state["epoch"], begin, self.batch)
+            n = entries.train.sum(dtype=jnp.int32)
+            place = input % jnp.maximum(n // self.batch, 1)
+            state = lax.cond(place == 0, _reshuffled, lambda state, n: state, state, n)
+            index = lax.dynamic_slice_in_dim(state["epoch"], place * self.batch, self.batch)
         x, y, mask = (leaf[index] for leaf in (entries.x, entries.y, entries.train))
         return state, Batch(x, y, index=index, mask=mask)
 
@@ -177,6 +179,9 @@ def _whole(amount: Float[Array, ""]) -> Int[Array, ""]:
     return jnp.floor(amount + _ROUNDING).astype(jnp.int32)
 
 
-def _reshuffled(state: State) -> State:
+def _reshuffled(state: State, n: Int[Array, ""]) -> State:
+    """The next epoch: the first n rows in a new order, before all others."""
     key, now = jr.split(state["key"])
-    return {**state, "epoch": jr.permutation(now, state["epoch"]), "key": key}
+    rows = jnp.arange(len(state["epoch"]))
+    draw = jr.uniform(now, rows.shape) + (rows >= n).astype(jnp.float32)
+    return {**state, "epoch": jnp.argsort(draw).astype(jnp.int32), "key": key}
