@@ -75,7 +75,7 @@ def run_study(
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
-    arms = study.arms(config) if claims is None else _needed(study, study.arms(config), wanted)
+    arms = _built(study, study.arms(config), None if claims is None else wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
     with folder.writing(), _stoppable() as stop:
@@ -287,12 +287,14 @@ def _labels(values: Any) -> np.ndarray:
     return fields[0] if single else np.arange(len(fields[0]))
 
 
-def _needed(
-    study: Study, arms: Mapping[str, LazyArm], claims: tuple[Claim, ...]
+def _built(
+    study: Study, arms: Mapping[str, LazyArm], claims: tuple[Claim, ...] | None
 ) -> dict[str, Arm | Reference]:
-    """The arms of these claims and what they start from, in the study's order; no other is built."""
+    """The arms of these claims and what they start from, in the study's order; no other is made.
+    All arms for `None`.
+    """
     built: dict[str, Arm | Reference] = {}
-    ask = [name for claim in claims for name in claim.arms]
+    ask = list(arms) if claims is None else [name for claim in claims for name in claim.arms]
     while ask:
         name = known(f"arm of {study.name}", ask.pop(), arms)
         if name not in built:
