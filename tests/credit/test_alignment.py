@@ -26,7 +26,9 @@ def numpy_dot(a, b, labels, scale=0.5):
 def test_dot_is_the_mean_over_examples_and_classes():
     a, b = draw(0, 7, 5), draw(1, 3, 5)
     np.testing.assert_allclose(
-        class_alignment_loss(a, b, LABELS), numpy_dot(np.array(a), np.array(b), LABELS), rtol=1e-5
+        class_alignment_loss(a, b, LABELS),
+        numpy_dot(np.array(a), np.array(b), np.array(LABELS)),
+        rtol=1e-5,
     )
 
 
@@ -34,7 +36,7 @@ def test_dot_equals_the_example_by_example_form_for_equal_counts_only():
     a, b = draw(0, 6, 5), draw(1, 3, 5)
 
     def by_examples(labels):
-        same = labels[:, None] == labels[None, :]
+        same = jnp.float32(labels[:, None] == labels[None, :])
         return 0.5 * 256 / 5 * jnp.mean((a @ b[labels].T - same) ** 2)
 
     balanced, skewed = jnp.array([0, 1, 2, 2, 1, 0]), jnp.array([0, 0, 0, 0, 1, 2])
@@ -79,7 +81,9 @@ def test_gradient_of_cosine_against_finite_differences():
             direction = draw(side + 2, *(a, b)[side].shape)
 
             def moved(step, side=side, direction=direction):
-                return loss(*(v + step * direction * (side == i) for i, v in enumerate((a, b))))
+                sides = [a, b]
+                sides[side] = sides[side] + step * direction
+                return loss(*sides)
 
             slope = jnp.sum(jax.grad(loss, side)(a, b) * direction)
             # Central differences err by h^2 times the third derivative: about 1e-10 here.

@@ -46,7 +46,7 @@ def test_capture_under_jit_vmap_and_grad():
     x = jr.normal(jr.key(1), (7, 4))
 
     def hidden(x):
-        return capture(jax.jit(model), x)[1]["layer1"]
+        return capture(model, x)[1]["layer1"]
 
     np.testing.assert_allclose(jax.jit(jax.vmap(hidden))(x), model.activities(x)[1], atol=1e-6)
     seen = jax.grad(lambda x: hidden(x).sum())(x)

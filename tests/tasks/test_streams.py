@@ -20,7 +20,7 @@ def play(stream, ticks, seed=0):
     """The batches of the first ticks, stacked."""
 
     def run(state):
-        return jax.lax.scan(stream.step, state, jnp.arange(ticks))
+        return jax.lax.scan(lambda s, t: stream.step(s, t), state, jnp.arange(ticks))
 
     return jax.jit(run)(stream.init(key=jr.key(seed)))[1]
 
@@ -108,7 +108,9 @@ def test_full_batch_is_everything_in_order():
 def test_the_reshuffle_stays_a_real_branch_when_states_are_batched():
     stream = Batches(examples(12), 4)
     states = jax.vmap(lambda key: stream.init(key=key))(jr.split(jr.key(0), 3))
-    program = jax.make_jaxpr(jax.vmap(stream.step, (0, None)))(states, jnp.int32(1))
+    program = jax.make_jaxpr(jax.vmap(lambda s, t: stream.step(s, t), (0, None)))(
+        states, jnp.int32(1)
+    )
     assert "cond[" in str(program)
 
 
@@ -117,7 +119,9 @@ def test_mapped_over_seeds_is_each_seed_alone():
     keys = jr.split(jr.key(0), 3)
 
     def indices(key):
-        return jax.lax.scan(stream.step, stream.init(key=key), jnp.arange(6))[1].index
+        return jax.lax.scan(lambda s, t: stream.step(s, t), stream.init(key=key), jnp.arange(6))[
+            1
+        ].index
 
     together = jax.jit(jax.vmap(indices))(keys)
     for i in range(3):

@@ -1,7 +1,7 @@
 """What counter-current learning asks of a pair of networks."""
 
 import abc
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -30,7 +30,7 @@ class DualNetwork(eqx.Module):
         """Signals of levels 0..L for target rows: `b[L]` is `target`, `b[0]` looks like `x`."""
 
     @abc.abstractmethod
-    def forward_layers(self) -> list[PyTree[Array]]:
+    def forward_layers(self) -> list[PyTree]:
         """What the forward optimizer trains, one entry a layer (an array or a pytree of arrays).
 
         The entries are leaves of `self`, so that `eqx.tree_at(type(self).forward_layers, ...)`
@@ -38,12 +38,12 @@ class DualNetwork(eqx.Module):
         """
 
     @abc.abstractmethod
-    def feedback_layers(self) -> list[PyTree[Array]]:
+    def feedback_layers(self) -> list[PyTree]:
         """What the feedback optimizer trains, one entry a layer, as in `forward_layers`."""
 
     def sweep(
         self, x: Float[Array, "batch ..."], target: Float[Array, "rows ..."]
-    ) -> tuple[list[Array], list[Array], Self]:
+    ) -> tuple[list[Array], list[Array], "DualNetwork"]:
         """Both sweeps in training mode, and the pair with its running statistics moved."""
         return self.forward(x), self.feedback(target), self
 
@@ -52,7 +52,7 @@ class DualNetwork(eqx.Module):
         return self.forward(x)[-1]
 
 
-def with_layers(dual: Any, forward: list[PyTree[Array]], feedback: list[PyTree[Array]]) -> Any:
+def with_layers(dual: Any, forward: list[PyTree], feedback: list[PyTree]) -> Any:
     """`dual` with the trained leaves of both networks replaced."""
     kind = type(dual)
     # Leaf by leaf, since an entry may be a tuple that was put together for the optimizer.

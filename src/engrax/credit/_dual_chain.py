@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import named
 from engrax.nn import dense, uniform_fan_in
@@ -74,10 +74,10 @@ class DualChain(DualNetwork):
         signals.append(dense(stop_gradient(signals[-1]), self.feedback_weights[0]))
         return signals[::-1]
 
-    def forward_layers(self) -> list[Array]:
+    def forward_layers(self) -> list[PyTree]:
         """U_1..U_L."""
         return list(self.forward_weights)
 
-    def feedback_layers(self) -> list[Array]:
+    def feedback_layers(self) -> list[PyTree]:
         """V_1..V_L."""
         return list(self.feedback_weights)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 def cka(
     x: Float[Array, "examples p"],
-    y: Float[Array, "examples q"],
+    y: Float[Array, "_ q"],
     *,
     kernel: Literal["linear", "rbf"] = "linear",
     bandwidth: float = 0.25,

@@ -107,7 +107,10 @@ class Batches(Stream):
             state = {"key": key}
         else:
             place = input % self.per_epoch
-            state = jax.lax.cond(place == 0, self._reshuffle, lambda old: old, state)
+            # Wrapped, since JAX wants to hash a branch and a bound method hashes its arrays.
+            state = jax.lax.cond(
+                place == 0, lambda old: self._reshuffle(old), lambda old: old, state
+            )
             start = (place * self.batch).astype(jnp.int32)
             index = jax.lax.dynamic_slice(state["order"], (start,), (self.batch,))
         return state, Batch(self.scaling(self.x[index]), self.y[index], index=index)
