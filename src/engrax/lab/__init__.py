@@ -19,7 +19,7 @@ from ._claims import (
     paired_difference,
 )
 from ._errors import FolderError, Interrupted, RunError, UnknownName
-from ._folder import Run, environment, load_run, redraw
+from ._folder import Run, environment, load_run
 from ._intervals import (
     Interval,
     bootstrap_interval,
@@ -30,6 +30,7 @@ from ._intervals import (
     t_interval,
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
+from ._report import redraw, render_report
 from ._run import Progress, run_study
 from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study, studies
 
@@ -73,6 +74,7 @@ __all__ = [
     "paired_difference",
     "proportion_interval",
     "redraw",
+    "render_report",
     "run_study",
     "slope_interval",
     "spearman_interval",

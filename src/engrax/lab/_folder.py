@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
@@ -22,7 +21,7 @@ from engrax.core import default_placement
 from ._claims import Claim
 from ._errors import FolderError
 from ._judgements import ClaimJudgement
-from ._manifest import damage, seal, write_json
+from ._manifest import damage, write_json
 from ._study import Study, load_study
 
 FORMAT = 1
@@ -167,34 +166,13 @@ class Folder:
         )
 
     def finish(self, run: Run) -> None:
-        """Writes the verdicts, draws the figures and seals the folder."""
+        """Writes the verdicts."""
         self.about |= {
             "minutes": run.minutes,
             "finished": _now(),
             "judgements": [judgement.to_json() for judgement in run.judgements],
         }
         write_json(self.path / "run.json", self.about)
-        redraw(run)
-
-
-def redraw(run: Run) -> tuple[Path, ...]:
-    """Draws the figures of a run again, as SVG and PNG, and seals its folder.
-
-    **Returns:** the paths of the PNGs.
-    """
-    folder = run.folder / "figures"
-    folder.mkdir(exist_ok=True)
-    drawn = []
-    for name, figure in run.study.plots(run).items():
-        for suffix in ("svg", "png"):
-            part = folder / f".{name}.{suffix}.part"
-            metadata = {"Date": None} if suffix == "svg" else None
-            figure.savefig(part, format=suffix, dpi=150, metadata=metadata)
-            os.replace(part, folder / f"{name}.{suffix}")
-        drawn.append(folder / f"{name}.png")
-        plt.close(figure)
-    seal(run.folder, run.folder / MANIFEST, skip=(CHECKPOINTS,))
-    return tuple(drawn)
 
 
 def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run:

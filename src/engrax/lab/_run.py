@@ -25,6 +25,7 @@ from ._claims import judge
 from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
+from ._report import redraw
 from ._study import Arm, Claim, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
@@ -56,14 +57,14 @@ def run_study(
     progress: Callable[[Progress], None] = lambda progress: None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Run:
-    """Runs the arms that the claims need, and leaves everything in the folder `out`.
+    """Runs the arms of a study, and leaves everything in the folder `out`.
 
     **Arguments:**
 
     - `config`: the configuration; that of `scale` if `None`. Claims are judged only where it is
       that of the scale (but for the number of seeds, of which there must be 5) and the scale is
       not "smoke".
-    - `claims`: names of claims; all if `None`.
+    - `claims`: names of claims, for which the arms that they need are run; everything if `None`.
     - `resume`: go on from what an earlier run, of the same study and configuration, left there.
     - `command`: what a person typed; kept in the folder.
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
@@ -74,7 +75,7 @@ def run_study(
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
-    arms = _needed(study, study.arms(config), wanted)
+    arms = study.arms(config) if claims is None else _needed(study, study.arms(config), wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
     with folder.writing(), _stoppable() as stop:
@@ -91,6 +92,7 @@ def run_study(
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
+        redraw(run)
     return run
 
 
