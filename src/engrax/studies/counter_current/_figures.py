@@ -111,9 +111,13 @@ def _tuning(run: Any, sets: list[str]) -> Figure:
             if f"{prefix}{rule}" not in run or "tuning" not in run[f"{prefix}{rule}"].children:
                 continue
             score = 100 * run[f"{prefix}{rule}"]["tuning"]["score"].mean("calibration_seed")
-            ax.plot(score["tuned_value"], score, "o-", color=_color(rule), label=label, markersize=4)
+            ax.plot(
+                score["tuned_value"], score, "o-", color=_color(rule), label=label, markersize=4
+            )
             best = score.isel(tuned_value=int(np.nanargmax(score)))
-            ax.plot(best["tuned_value"], best, "o", color=_color(rule), markersize=9, fillstyle="none")
+            ax.plot(
+                best["tuned_value"], best, "o", color=_color(rule), markersize=9, fillstyle="none"
+            )
         ax.set_xscale("log")
         ax.set(xlabel="learning rate", ylabel="validation accuracy (%)", title=SETS[prefix])
     axes[-1].legend(loc="lower left", ncols=2)
