@@ -39,13 +39,13 @@ class Config:
     """Bound on the L2 norm of a network's gradient, for every rule."""
     ccl_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for counter-current learning, both networks alike."""
-    bp_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    bp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
     """Learning rates tried for backpropagation."""
-    fa_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    fa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """Learning rates tried for feedback alignment."""
-    dfa_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    dfa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """Learning rates tried for direct feedback alignment."""
-    drtp_rates: tuple[float, ...] = (0.05, 0.1, 0.2)
+    drtp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
     """Learning rates tried for direct random target projection."""
     fwdtp_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for fixed-weight difference target propagation."""
