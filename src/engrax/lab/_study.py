@@ -85,6 +85,10 @@ class Reference:
     compute: Callable[[], xr.Dataset]
 
 
+LazyArm = Arm | Reference | Callable[[], Arm | Reference]
+"""An arm, or a call that builds it once a claim needs it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Study:
     """A paper, as something that can be run."""
@@ -97,7 +101,9 @@ class Study:
     """A frozen dataclass of every knob, with a field `seeds`."""
     scales: Mapping[str, Any]
     """"smoke" (seconds, never judged), "cpu" (the default), "paper"; -> an instance of `config`."""
-    arms: Callable[[Any], Mapping[str, Arm | Reference]]
+    arms: Callable[[Any], Mapping[str, LazyArm]]
+    """From the configuration to the arms by name. An arm may stand there as a call that builds it:
+    then a run of some claims loads the data of those claims alone."""
     claims: tuple[Claim, ...]
     headline: str
     """The claim that `make run` and the front page show."""
