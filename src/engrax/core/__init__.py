@@ -10,6 +10,7 @@ from ._gradient_learner import (
     in_parts,
     rebuild,
 )
+from ._patches import image_columns, patches
 from ._simulate import (
     Checkpoints,
     Grid,
@@ -46,9 +47,11 @@ __all__ = [
     "correct",
     "cross_entropy",
     "default_placement",
+    "image_columns",
     "in_parts",
     "named",
     "observe",
+    "patches",
     "rebuild",
     "repeat",
     "serial",

@@ -110,7 +110,7 @@ def simulate(
 
     emitted = _shapes(system, rows := jax.eval_shape(fresh))
     like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), rows)
-    records = {k: np.zeros((runs, ticks, *v.shape[1:]), v.dtype) for k, v in emitted.items()}
+    records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
     diverged = np.full(runs, -1, np.int64)
     kept = checkpoints.restore((like, records, diverged)) if checkpoints else None
     if kept is None:
@@ -191,7 +191,7 @@ class _Sweep(NamedTuple):
             given = axis_values(values)
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
-                _check_values(name, leaves[spot], value, len(given[0]))
+                _check_values(name, leaves[spot], value, given[0].shape[:1])
                 columns.append((len(lengths), value.astype(leaves[spot].dtype)))
                 spots.append(spot)
             lengths.append(len(given[0]))
@@ -200,12 +200,12 @@ class _Sweep(NamedTuple):
         return cls(tuple(spots), values, tuple(lengths))
 
 
-def _check_values(name: str, leaf: Any, values: np.ndarray, length: int) -> None:
+def _check_values(name: str, leaf: Any, values: np.ndarray, length: tuple[int, ...]) -> None:
     if not eqx.is_array(leaf):
         raise ValueError(
             f"grid axis {name!r} varies {leaf!r}, which is no array; make the field an array"
         )
-    if values.ndim == 0 or values.shape != (length, *leaf.shape) or length == 0:
+    if length in ((), (0,)) or values.shape != (*length, *leaf.shape):
         raise ValueError(
             f"grid axis {name!r} has values of shape {values.shape} for a field of shape "
             f"{leaf.shape}; give shape (cells, {', '.join(map(str, leaf.shape))})"
@@ -283,7 +283,10 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
 
 def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what a tick emits, after checking that state and record can be run."""
-    moved, out = jax.eval_shape(lambda s: jax.vmap(system.step, (0, None))(s, jnp.int32(0)), state)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
+    if not jax.tree.leaves(one):
+        raise ValueError(f"{type(system).__name__} has an empty state: there is nothing to run")
+    moved, out = jax.eval_shape(lambda s: system.step(s, jnp.int32(0)), one)
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
     ):
@@ -291,7 +294,7 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
             "the outermost system must emit a flat dict of arrays, its record; "
             f"{type(system).__name__} emits {jax.tree.structure(out)}"
         )
-    before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (state, moved))
+    before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (one, moved))
     if [p for p, _ in before] != [p for p, _ in after]:
         raise ValueError(
             "a step changes the structure of the state; give it all its parts in `init`"
@@ -299,8 +302,8 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     for (path, a), (_, b) in zip(before, after, strict=True):
         if (a.shape, a.dtype) != (b.shape, b.dtype):
             raise ValueError(
-                f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape[1:]} to "
-                f"{b.dtype}{b.shape[1:]}; a state keeps its shapes (use a fixed maximum and a mask)"
+                f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape} to "
+                f"{b.dtype}{b.shape}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
     return out
 

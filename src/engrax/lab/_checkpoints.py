@@ -75,7 +75,10 @@ class ArmCheckpoints:
         return sorted((int(name) for name in found if name.isdigit()), reverse=True)
 
 
-def _is_key(leaf: jax.Array | np.ndarray | jax.ShapeDtypeStruct) -> bool:
+Leaf = jax.Array | np.ndarray | jax.ShapeDtypeStruct
+
+
+def _is_key(leaf: Leaf) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
@@ -83,12 +86,12 @@ def _plain(leaf: jax.Array | np.ndarray) -> np.ndarray:
     return np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
 
 
-def _form(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
+def _form(leaf: Leaf) -> np.ndarray:
     if _is_key(leaf):
         data = jax.eval_shape(jr.key_data, leaf)
         return np.empty(data.shape, data.dtype)
     return np.empty(leaf.shape, leaf.dtype)
 
 
-def _typed(like: jax.ShapeDtypeStruct | np.ndarray, found: np.ndarray) -> jax.Array | np.ndarray:
+def _typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
     return jr.wrap_key_data(jnp.asarray(found)) if _is_key(like) else found

@@ -37,11 +37,11 @@ class Measured(Protocol):
         """(arm, seed, first tick that is not finite), one for each run that diverged."""
         ...
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str, /) -> Any:
         """The records of an arm."""
         ...
 
-    def __contains__(self, name: object) -> bool:
+    def __contains__(self, name: object, /) -> bool:
         """Whether the arm was run."""
         ...
 

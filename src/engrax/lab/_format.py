@@ -10,17 +10,24 @@ def scale_of(unit: str) -> float:
     return 100.0 if unit == "%" else 1.0
 
 
-def format_value(value: float, *, unit: str = "", half_width: float = math.nan) -> str:
-    """A number without its unit; with a half-width, to two digits of that half-width."""
-    x, spread = value * scale_of(unit), half_width * scale_of(unit)
+def decimals(value: float, *, unit: str = "", half_width: float = math.nan) -> int:
+    """Decimals for a number: two digits of its half-width, but at most five digits in all."""
+    x, spread = abs(value) * scale_of(unit), half_width * scale_of(unit)
+    places = -math.floor(math.log10(x)) if x else 0  # of the leading digit
+    if math.isfinite(spread) and spread > 0:
+        two = 1 - math.floor(math.log10(spread))
+        return max(min(two, places + 4), 0) if x else max(min(two, 6), 0)
+    return max(places + 2, 0) if x else 0
+
+
+def format_value(value: float, *, unit: str = "", digits: int | None = None) -> str:
+    """A number without its unit, with so many decimals."""
+    x = value * scale_of(unit)
     if not math.isfinite(x):
         return {math.inf: "∞", -math.inf: "−∞"}.get(x, "–")
     if x and not 1e-3 <= abs(x) < 1e5:
         return f"{x:.2e}".replace("-", "−")
-    digits = 3 - math.floor(math.log10(abs(x))) - 1 if x else 0
-    if math.isfinite(spread) and spread > 0:
-        digits = 1 - math.floor(math.log10(spread))
-    text = f"{x:.{min(max(digits, 0), 6)}f}"
+    text = f"{x:.{decimals(value, unit=unit) if digits is None else digits}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")
 
 
@@ -28,10 +35,9 @@ def format_estimate(part: PartJudgement) -> str:
     """For example `92.16 [91.90, 92.42] %`."""
     if not math.isfinite(part.estimate):
         return "–"
-    half = (part.high - part.low) / 2
+    digits = decimals(part.estimate, unit=part.unit, half_width=(part.high - part.low) / 2)
     low, middle, high = (
-        format_value(x, unit=part.unit, half_width=half)
-        for x in (part.low, part.estimate, part.high)
+        format_value(x, unit=part.unit, digits=digits) for x in (part.low, part.estimate, part.high)
     )
     ends = middle if part.low == part.high else f"{middle} [{low}, {high}]"
     return f"{ends} {part.unit}".rstrip()

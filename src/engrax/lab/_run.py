@@ -25,7 +25,8 @@ from ._claims import judge
 from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
-from ._study import Arm, Claim, Reference, Study, Tuning, known
+from ._report import redraw
+from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
 """Seeds from here on tune; claims use 0, 1, 2, ..."""
@@ -56,14 +57,14 @@ def run_study(
     progress: Callable[[Progress], None] = lambda progress: None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Run:
-    """Runs the arms that the claims need, and leaves everything in the folder `out`.
+    """Runs the arms of a study, and leaves everything in the folder `out`.
 
     **Arguments:**
 
     - `config`: the configuration; that of `scale` if `None`. Claims are judged only where it is
       that of the scale (but for the number of seeds, of which there must be 5) and the scale is
       not "smoke".
-    - `claims`: names of claims; all if `None`.
+    - `claims`: names of claims, for which the arms that they need are run; everything if `None`.
     - `resume`: go on from what an earlier run, of the same study and configuration, left there.
     - `command`: what a person typed; kept in the folder.
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
@@ -74,7 +75,7 @@ def run_study(
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
-    arms = _needed(study, study.arms(config), wanted)
+    arms = _built(study, study.arms(config), None if claims is None else wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
     with folder.writing(), _stoppable() as stop:
@@ -87,10 +88,11 @@ def run_study(
         progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
         folder.write_records(tree)
         run = folder.run(study, tree)
-        judged = judge(wanted, run) if _judgeable(study, scale, config) else ()
+        judged = judge(wanted, run) if judgeable(study, scale, config) else ()
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
+        redraw(run)
     return run
 
 
@@ -285,19 +287,21 @@ def _labels(values: Any) -> np.ndarray:
     return fields[0] if single else np.arange(len(fields[0]))
 
 
-def _needed(
-    study: Study, arms: Mapping[str, Arm | Reference], claims: tuple[Claim, ...]
+def _built(
+    study: Study, arms: Mapping[str, LazyArm], claims: tuple[Claim, ...] | None
 ) -> dict[str, Arm | Reference]:
-    """The arms of these claims and what they start from, in the study's order."""
-    wanted: set[str] = set()
-    ask = [known(f"arm of {study.name}", name, arms) for claim in claims for name in claim.arms]
+    """The arms of these claims and what they start from, in the study's order; no other is made.
+    All arms for `None`.
+    """
+    built: dict[str, Arm | Reference] = {}
+    ask = list(arms) if claims is None else [name for claim in claims for name in claim.arms]
     while ask:
-        name = ask.pop()
-        arm = arms[known(f"arm of {study.name}", name, arms)]
-        if name not in wanted:
-            wanted.add(name)
+        name = known(f"arm of {study.name}", ask.pop(), arms)
+        if name not in built:
+            given = arms[name]
+            arm = built[name] = given if isinstance(given, Arm | Reference) else given()
             ask.extend(arm.needs if isinstance(arm, Arm) else ())
-    return {name: arm for name, arm in arms.items() if name in wanted}
+    return {name: built[name] for name in arms if name in built}
 
 
 def _check_seeds(config: Any) -> None:
@@ -305,7 +309,8 @@ def _check_seeds(config: Any) -> None:
         raise RunError(f"seeds must be a whole number of at least 1, got {config.seeds!r}")
 
 
-def _judgeable(study: Study, scale: str, config: Any) -> bool:
+def judgeable(study: Study, scale: str, config: Any) -> bool:
+    """Whether claims are judged: at an unmodified scale but smoke, with any 5 seeds or more."""
     unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
     return scale != "smoke" and unmodified and config.seeds >= 5
 

@@ -9,14 +9,18 @@ Figures are made without pyplot, so drawing has no global state and needs no dis
 import contextlib
 import io
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -48,7 +52,7 @@ WIDTH = 6.4
 
 _MANY_MARKERS, _MANY_CELLS, _MANY_POINTS = 400, 400, 5000
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
     "font.size": 10.0,
@@ -62,7 +66,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "grid.color": MUTED,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
@@ -195,26 +199,48 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     _rasterize_heavy(figure)
     with style():
         for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else {}
-            figure.savefig(path, facecolor="white", metadata=metadata)
+            kind = path.suffix[1:]
+            aside = path.with_name(f".{path.name}.part")
+            metadata = {"Date": None} if kind == "svg" else {}
+            figure.savefig(aside, format=kind, facecolor="white", metadata=metadata)
+            os.replace(aside, path)
     return paths
+
+
+def file_svg(figure: Figure) -> str:
+    """The figure as the text of an SVG file, on white; the same figure gives the same text."""
+    check_labels(figure)
+    _rasterize_heavy(figure)
+    return _svg(figure, facecolor="white")
 
 
 def inline_svg(figure: Figure) -> str:
     """The figure as an <svg> element without a background, whose ink follows the page's text."""
     check_labels(figure)
     _rasterize_heavy(figure)
-    out = io.StringIO()
-    with style():
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    text = out.getvalue()
+    text = _svg(figure, transparent=True)
     text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text.replace(PALETTE[1], f"var(--series-blue, {PALETTE[1]})")  # too dark on black
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
     text = text.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)  # implied inside HTML
     return text.replace("<svg ", '<svg role="img" ', 1).strip()
 
 
-def _categories(axis: matplotlib.axis.Axis) -> bool:
+def rasterize(figure: Figure) -> None:
+    """Turn everything inside the axes into an image; text and axes stay vectors."""
+    for panel in figure.axes:
+        for artist in (*panel.collections, *panel.lines, *panel.patches, *panel.images):
+            artist.set_rasterized(True)
+
+
+def _svg(figure: Figure, **options: Any) -> str:
+    out = io.StringIO()
+    with style():
+        figure.savefig(out, format="svg", metadata={"Date": None}, **options)
+    return out.getvalue()
+
+
+def _categories(axis: Axis) -> bool:
     """Whether the tick labels are words, which name themselves."""
     texts = [label.get_text() for label in axis.get_ticklabels()]
     return any(text and not re.fullmatch(r"[-−+.\d\s$\\{}^a-z]*", text) for text in texts)
@@ -224,9 +250,12 @@ def _rasterize_heavy(figure: Figure) -> None:
     """Turn artists with many elements into an image inside the vector file."""
     for panel in figure.axes:
         for artist in panel.collections:
-            marks = len(artist.get_offsets()) if isinstance(artist, PathCollection) else 0
-            cells = np.size(artist.get_array()) if isinstance(artist, QuadMesh) else 0
-            if marks > _MANY_MARKERS or cells > _MANY_CELLS:
+            if isinstance(artist, PathCollection):
+                heavy = len(np.asarray(artist.get_offsets())) > _MANY_MARKERS
+            else:
+                cells = artist.get_array() if isinstance(artist, QuadMesh) else None
+                heavy = cells is not None and cells.size > _MANY_CELLS
+            if heavy:
                 artist.set_rasterized(True)
         for line in panel.lines:
             if np.size(line.get_xdata()) > _MANY_POINTS:

@@ -52,17 +52,24 @@ class BatchNorm(eqx.Module):
         self.eps = eps
 
     def train(
-        self, x: Float[Array, "batch size *space"]
-    ) -> tuple[Float[Array, "batch size *space"], "BatchNorm"]:
+        self, x: Float[Array, "..."], *, channel: int = 1
+    ) -> tuple[Float[Array, "..."], "BatchNorm"]:
         """Normalize a batch by its own statistics; also give the module with moved statistics.
 
-        Gradients flow through the batch's statistics, and never into the running ones.
+        `x` is (batch, size, ...), or has its channels in the axis `channel`; all other axes are the
+        batch. Gradients flow through the batch's statistics, and never into the running ones.
 
         Raises:
-            ValueError: a channel has a single value in the batch, so that it has no variance.
+            ValueError: a channel has a single value in the batch, so that it has no variance; or
+                the axis does not hold one entry a channel.
         """
-        axes = (0, *range(2, x.ndim))
-        count = x.size // x.shape[1]
+        if x.shape[channel] != self.mean.size:
+            raise ValueError(
+                f"BatchNorm of {self.mean.size} channels got a batch of shape {x.shape}, whose"
+                f" axis {channel} is not of that length."
+            )
+        axes = tuple(axis for axis in range(x.ndim) if axis != channel)
+        count = x.size // x.shape[channel]
         if count < 2:
             raise ValueError(
                 f"BatchNorm.train needs at least 2 values a channel, and a batch of shape {x.shape}"
