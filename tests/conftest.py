@@ -15,7 +15,9 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update(
     "jax_compilation_cache_dir",
-    os.environ.get("ENGRAX_TEST_CACHE", str(pathlib.Path(__file__).parent.parent / ".cache" / "jax")),
+    os.environ.get(
+        "ENGRAX_TEST_CACHE", str(pathlib.Path(__file__).parent.parent / ".cache" / "jax")
+    ),
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,1 +1,55 @@
 """Systems, the few lawful ways to combine them, and the runner."""
+
+from ._compose import Observe, Repeat, Serial, Then, observe, repeat, serial, then
+from ._gradient_learner import (
+    AccuracyOn,
+    GradientLearner,
+    accuracy,
+    correct,
+    cross_entropy,
+    in_parts,
+    rebuild,
+)
+from ._simulate import (
+    Checkpoints,
+    Grid,
+    Placement,
+    Simulation,
+    Stopped,
+    chunk_length,
+    default_placement,
+    simulate,
+)
+from ._system import Batch, Learner, State, Stream, System, named
+
+__all__ = [
+    "AccuracyOn",
+    "Batch",
+    "Checkpoints",
+    "GradientLearner",
+    "Grid",
+    "Learner",
+    "Observe",
+    "Placement",
+    "Repeat",
+    "Serial",
+    "Simulation",
+    "State",
+    "Stopped",
+    "Stream",
+    "System",
+    "Then",
+    "accuracy",
+    "chunk_length",
+    "correct",
+    "cross_entropy",
+    "default_placement",
+    "in_parts",
+    "named",
+    "observe",
+    "rebuild",
+    "repeat",
+    "serial",
+    "simulate",
+    "then",
+]

@@ -1,0 +1,1 @@
+"""Learners that assign credit, with and without backpropagation."""

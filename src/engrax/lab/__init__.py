@@ -1,0 +1,1 @@
+"""Runs studies: arms, claims, verdicts, run folders, reports."""

@@ -1,13 +1,13 @@
-"""Associative memories of spins and their dynamics."""
+"""Associative memories and their dynamics."""
 
-from engrax.memory._dense import DenseAssociativeMemory
-from engrax.memory._glauber import Glauber, glauber, retrieve
-from engrax.memory._hopfield import HopfieldNetwork
-from engrax.memory._network import SpinNetwork
-from engrax.memory._redundant import RedundantMemory
-from engrax.memory._symmetric import elementary_symmetric
-from engrax.memory._tap import Tap, tap_magnetization
-from engrax.memory._tensor import HebbianTensor
+from ._dense import DenseAssociativeMemory
+from ._glauber import Glauber, glauber, retrieve
+from ._hopfield import HopfieldNetwork
+from ._network import SpinNetwork
+from ._redundant import RedundantMemory
+from ._symmetric import elementary_symmetric
+from ._tap import Tap, tap_magnetization
+from ._tensor import HebbianTensor
 
 __all__ = [
     "DenseAssociativeMemory",

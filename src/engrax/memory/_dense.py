@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
-from engrax.memory._network import SpinNetwork
-from engrax.memory._symmetric import Scalars, symmetric_polynomials
+from ._network import SpinNetwork
+from ._symmetric import Scalars, symmetric_polynomials
 
 type Interactions = Literal["distinct", "all"]
 type Tables = tuple[Array, list[Scalars]]

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int8, Key, Scalar
 
 from engrax.core import System, named
-from engrax.memory._network import SpinNetwork
+from ._network import SpinNetwork
 
 type Schedule = Literal["sequential", "subset"]
 

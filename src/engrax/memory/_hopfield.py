@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
-from engrax.memory._network import SpinNetwork
+from ._network import SpinNetwork
 
 
 class HopfieldNetwork(SpinNetwork):

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from engrax.memory._dense import DenseAssociativeMemory
-from engrax.memory._symmetric import symmetric_polynomials
+from ._dense import DenseAssociativeMemory
+from ._symmetric import symmetric_polynomials
 from engrax.theory import interaction_kernel
 
 

@@ -1,0 +1,1 @@
+"""One module a paper: its configurations, arms, claims and figures."""

@@ -1,0 +1,1 @@
+"""Data: found, checked, and handed out in batches."""

@@ -1,0 +1,24 @@
+"""What can go wrong in a run: each error is one sentence that says what to do."""
+
+
+class RunError(Exception):
+    """A run cannot start, go on, or be read."""
+
+
+class UnknownName(RunError):  # noqa: N818 - reads better where it is caught
+    """A study, claim, scale or arm that does not exist."""
+
+
+class FolderError(RunError):
+    """A folder that is not the run it should be, or that cannot be written."""
+
+
+class Interrupted(RunError):  # noqa: N818 - nothing went wrong
+    """The run was asked to stop; all it had is kept.
+
+    **Fields:** `folder`: where `--resume` goes on from.
+    """
+
+    def __init__(self, folder: object) -> None:
+        super().__init__(f"stopped; all finished work is in {folder}")
+        self.folder = folder

@@ -1,0 +1,310 @@
+"""Run folders: everything to resume a run, to read it and to draw it again."""
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+from engrax.core import default_placement
+
+from ._claims import Claim
+from ._errors import FolderError
+from ._judgements import ClaimJudgement
+from ._manifest import damage, seal, write_json
+from ._study import Study, load_study
+
+FORMAT = 1
+"""The version of the layout of a run folder; a folder of another version is refused."""
+
+RECORDS = "records.nc"
+MANIFEST = "manifest.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run of a study: its records, and what was made of them."""
+
+    study: Study
+    scale: str
+    config: Any
+    folder: Path
+    records: xr.DataTree
+    """One group an arm, with dimensions seed, the arm's grid, tick and the record's own;
+    `<arm>/final` holds what was measured at the end, `<arm>/tuning` the table of its tuning."""
+    judgements: tuple[ClaimJudgement, ...] = ()
+    """Empty where the scale or the configuration is not one that claims are judged at."""
+    environment: dict[str, Any] = dataclasses.field(default_factory=dict)
+    minutes: float = 0.0
+    command: str = ""
+
+    def __getitem__(self, arm: str) -> xr.DataTree:
+        """The records of an arm."""
+        return self.records[arm]  # pyright: ignore[reportReturnType] - arms are groups
+
+    def __contains__(self, arm: object) -> bool:
+        return arm in self.records.children
+
+    @property
+    def diverged(self) -> list[tuple[str, int, int]]:
+        """(arm, seed, first tick that is not finite), one for each run that diverged."""
+        found = []
+        for name, arm in self.records.children.items():
+            if "diverged" not in arm:
+                continue
+            ticks = np.asarray(arm["diverged"].values)
+            for index in np.argwhere(ticks >= 0):
+                found.append((name, int(arm["seed"].values[index[0]]), int(ticks[tuple(index)])))
+        return found
+
+
+@dataclasses.dataclass
+class Folder:
+    """The folder of one run while it is being written."""
+
+    path: Path
+    about: dict[str, Any]
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        study: Study,
+        scale: str,
+        config: Any,
+        claims: tuple[Claim, ...],
+        *,
+        resume: bool,
+        command: str,
+    ) -> "Folder":
+        """The folder of a new run, or that of an old one to go on with.
+
+        Raises:
+            FolderError: the folder cannot be written, or it holds something else than this run.
+        """
+        path = path.absolute()
+        mine = _identity(study, scale, config)
+        old = _read_about(path) if (path / "run.json").exists() else None
+        if old is None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FolderError(f"{path} is in use and holds no run; choose another --out")
+        if old is not None and not resume:
+            raise FolderError(f"{path} already holds a run; add --resume, or choose another --out")
+        if old is not None and old["identity"] != json.loads(json.dumps(mine)):
+            raise FolderError(
+                f"{path} cannot be resumed: {_difference(old['identity'], mine)}; choose another "
+                "--out"
+            )
+        about = {
+            "format": FORMAT,
+            "identity": mine,
+            "claims": [claim.name for claim in claims],
+            "command": command,
+            "environment": environment(),
+            "begun": (old or {}).get("begun", _now()),
+            "minutes": (old or {}).get("minutes", 0.0),
+            "finished": None,
+            "judgements": [],
+        }
+        folder = cls(path, about)
+        with folder.writing():
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / "run.json", about)
+        return folder
+
+    @property
+    def minutes(self) -> float:
+        """Minutes spent by earlier sessions on this run."""
+        return self.about["minutes"]
+
+    def add_minutes(self, minutes: float) -> None:
+        """Adds the time of a session that was stopped."""
+        self.about["minutes"] += minutes
+        write_json(self.path / "run.json", self.about)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns the operating system's refusals into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or self.path
+            raise FolderError(
+                f"cannot write {where}: {error.strerror or error}; nothing that was there is lost"
+            ) from error
+
+    def write_records(self, tree: xr.DataTree) -> None:
+        """Writes all records as one file, whole or not at all."""
+        aside = self.path / f".{RECORDS}.part"
+        tree.to_netcdf(aside, engine="h5netcdf")
+        os.replace(aside, self.path / RECORDS)
+
+    def run(self, study: Study, tree: xr.DataTree) -> Run:
+        """The run as far as it has come, its claims not yet judged."""
+        identity = self.about["identity"]
+        return Run(
+            study=study,
+            scale=identity["scale"],
+            config=_config(study, identity["config"]),
+            folder=self.path,
+            records=tree,
+            environment=self.about["environment"],
+            command=self.about["command"],
+        )
+
+    def finish(self, run: Run) -> None:
+        """Writes the verdicts, draws the figures and seals the folder."""
+        self.about |= {
+            "minutes": run.minutes,
+            "finished": _now(),
+            "judgements": [judgement.to_json() for judgement in run.judgements],
+        }
+        write_json(self.path / "run.json", self.about)
+        redraw(run)
+
+
+def redraw(run: Run) -> tuple[Path, ...]:
+    """Draws the figures of a run again, as SVG and PNG, and seals its folder.
+
+    **Returns:** the paths of the PNGs.
+    """
+    folder = run.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    drawn = []
+    for name, figure in run.study.plots(run).items():
+        for suffix in ("svg", "png"):
+            part = folder / f".{name}.{suffix}.part"
+            metadata = {"Date": None} if suffix == "svg" else None
+            figure.savefig(part, format=suffix, dpi=150, metadata=metadata)
+            os.replace(part, folder / f"{name}.{suffix}")
+        drawn.append(folder / f"{name}.png")
+        plt.close(figure)
+    seal(run.folder, run.folder / MANIFEST, skip=(CHECKPOINTS,))
+    return tuple(drawn)
+
+
+def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run:
+    """A finished run from its folder, after checking every file against the folder's manifest.
+
+    **Arguments:** `study`: the study it is a run of; looked up by name if `None`.
+
+    Raises:
+        FolderError: the folder is no finished run, or something in it has changed.
+    """
+    folder = Path(path).absolute()
+    about = _read_about(folder)
+    if about["finished"] is None:
+        raise FolderError(f"{folder} holds a run that is not finished; resume it first")
+    if broken := damage(folder, folder / MANIFEST, skip=(CHECKPOINTS,)):
+        raise FolderError(f"{folder} is damaged: {broken}")
+    identity = about["identity"]
+    study = study or load_study(identity["study"])
+    with xr.open_datatree(folder / RECORDS, engine="h5netcdf") as tree:
+        records = tree.load()
+    return Run(
+        study=study,
+        scale=identity["scale"],
+        config=_config(study, identity["config"]),
+        folder=folder,
+        records=records,
+        judgements=tuple(ClaimJudgement.from_json(j) for j in about["judgements"]),
+        environment=about["environment"],
+        minutes=about["minutes"],
+        command=about["command"],
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware, as far as they bear on a result."""
+    packages = ("engrax", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "xarray")
+    return {
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "devices": [str(d.device_kind) for d in jax.devices()],
+        "placement": default_placement(),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _identity(study: Study, scale: str, config: Any) -> dict[str, Any]:
+    """What two sessions must share for one to go on from the other's checkpoints.
+
+    Under placement `vmap` the bits of a seed depend on the block it runs in, which the number of
+    seeds in the configuration fixes.
+    """
+    return {
+        "study": study.name,
+        "scale": scale,
+        "config": dataclasses.asdict(config),
+        "placement": default_placement(),
+        "engrax": version("engrax"),
+        "jax": jax.__version__,
+    }
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    a, b = ({**d, **d["config"], "config": None} for d in (old, json.loads(json.dumps(new))))
+    for name in {**a, **b}:
+        if a.get(name) != b.get(name):
+            return f"it was made with {name} = {a.get(name)!r}, not {b.get(name)!r}"
+    return "it was made by another run"
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    try:
+        about = json.loads((folder / "run.json").read_text())
+        known = about["format"] == FORMAT and {"identity", "finished", "judgements"} <= set(about)
+    except FileNotFoundError:
+        raise FolderError(f"{folder} is no run folder: it has no run.json") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{folder} is no run folder: its run.json cannot be read") from error
+    if not known:
+        raise FolderError(
+            f"{folder} was written in format {about['format']!r}; this version reads {FORMAT}"
+        )
+    return about
+
+
+def _config(study: Study, fields: dict[str, Any]) -> Any:
+    """The configuration from JSON, in which tuples have become lists."""
+    return _restored(study.config, fields)
+
+
+def _restored(kind: Any, fields: dict[str, Any]) -> Any:
+    default = kind()
+    values = {}
+    for field in dataclasses.fields(kind):
+        value = fields[field.name]
+        if dataclasses.is_dataclass(getattr(default, field.name)):
+            value = _restored(type(getattr(default, field.name)), value)
+        values[field.name] = _tuples(value)
+    return kind(**values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,323 @@
+"""Runs a study: tunes, simulates, judges, draws, and keeps it all in a folder."""
+
+import dataclasses
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import xarray as xr
+
+from engrax.core import Simulation, State, Stopped, named, simulate
+
+from ._checkpoints import ArmCheckpoints
+from ._claims import judge
+from ._errors import Interrupted, RunError
+from ._folder import Folder, Run
+from ._manifest import write_json
+from ._study import Arm, Claim, Reference, Study, Tuning, known
+
+FIRST_CALIBRATION_SEED = 1000
+"""Seeds from here on tune; claims use 0, 1, 2, ..."""
+
+
+class Progress(NamedTuple):
+    """Where a run stands."""
+
+    arm: str
+    position: int
+    """Which arm this is, from 0."""
+    arms: int
+    phase: str
+    """"tuning", "running" or "drawing"."""
+    tick: int
+    ticks: int
+
+
+def run_study(
+    study: Study,
+    *,
+    scale: str = "cpu",
+    config: Any = None,
+    claims: tuple[str, ...] | None = None,
+    out: Path,
+    resume: bool = False,
+    command: str = "",
+    progress: Callable[[Progress], None] = lambda progress: None,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> Run:
+    """Runs the arms that the claims need, and leaves everything in the folder `out`.
+
+    **Arguments:**
+
+    - `config`: the configuration; that of `scale` if `None`. Claims are judged only where it is
+      that of the scale (but for the number of seeds, of which there must be 5) and the scale is
+      not "smoke".
+    - `claims`: names of claims; all if `None`.
+    - `resume`: go on from what an earlier run, of the same study and configuration, left there.
+    - `command`: what a person typed; kept in the folder.
+    - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
+
+    **Raises:** `RunError` and its kinds: unknown names, a folder of another run, no room to write,
+    `Interrupted` after a SIGINT or SIGTERM, once the chunk in flight is finished and kept.
+    """
+    config = config if config is not None else study.scale(scale)
+    _check_seeds(config)
+    wanted = study.select(claims)
+    arms = _needed(study, study.arms(config), wanted)
+    folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
+    begun = time.monotonic()
+    with folder.writing(), _stoppable() as stop:
+        runner = _Runner(folder, int(config.seeds), arms, progress, warn, stop)
+        try:
+            tree = runner.tree()
+        except Stopped:
+            folder.add_minutes((time.monotonic() - begun) / 60)
+            raise Interrupted(folder.path) from None
+        progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
+        folder.write_records(tree)
+        run = folder.run(study, tree)
+        judged = judge(wanted, run) if _judgeable(study, scale, config) else ()
+        minutes = folder.minutes + (time.monotonic() - begun) / 60
+        run = dataclasses.replace(run, judgements=judged, minutes=minutes)
+        folder.finish(run)
+    return run
+
+
+@dataclasses.dataclass
+class _Runner:
+    folder: Folder
+    seeds: int
+    arms: Mapping[str, Arm | Reference]
+    progress: Callable[[Progress], None]
+    warn: Callable[[str], None]
+    stop: Callable[[], bool]
+    finals: dict[str, State] = dataclasses.field(default_factory=dict)
+
+    def tree(self) -> xr.DataTree:
+        """All arms, one after another, as one tree of records."""
+        groups: dict[str, xr.Dataset] = {}
+        for position, (name, arm) in enumerate(self.arms.items()):
+            if isinstance(arm, Reference):
+                groups[f"/{name}"] = arm.compute()
+                continue
+
+            def told(phase: str, tick: int, ticks: int, at: int = position, of: str = name) -> None:
+                self.progress(Progress(of, at, len(self.arms), phase, tick, ticks))
+
+            begun = time.monotonic()
+            if arm.tuning is not None:
+                arm, table = self._tuned(name, arm, arm.tuning, told)
+                groups[f"/{name}/tuning"] = table
+            result = self._simulated(name, arm, told)
+            self.finals[name] = result.state
+            records = _dataset(arm, self._seeds(arm), result)
+            records.attrs["seconds"] = time.monotonic() - begun
+            groups[f"/{name}"] = records
+            if arm.measure is not None:
+                groups[f"/{name}/final"] = _measured(arm, self._seeds(arm), result.state)
+        return xr.DataTree.from_dict(groups)
+
+    def _seeds(self, arm: Arm) -> int:
+        return arm.seeds or self.seeds
+
+    def _simulated(self, name: str, arm: Arm, told: Callable[[str, int, int], None]) -> Simulation:
+        seeds = self._seeds(arm)
+        told("running", 0, arm.ticks)
+        return simulate(
+            arm.system,
+            arm.ticks,
+            key=named(jr.key(0), "claim"),
+            seeds=seeds,
+            grid=arm.grid,
+            start=None if arm.start is None else self._start(name, arm, seeds),
+            placement=arm.placement,
+            chunk=arm.chunk,
+            checkpoints=ArmCheckpoints(self.folder.path / "checkpoints" / name, warn=self.warn),
+            progress=lambda tick: told("running", tick, arm.ticks),
+            stop=self.stop,
+        )
+
+    def _start(self, name: str, arm: Arm, seeds: int) -> Callable[[State, np.ndarray], State]:
+        """One run's `start`, over all runs; an arm without this one's grid serves all its cells."""
+
+        def rows(final: State, run: np.ndarray) -> State:
+            have = len(jax.tree.leaves(final)[0])
+            mine = seeds * math.prod(len(_labels(v)) for _, v in arm.grid.values())
+            if have not in (seeds, mine):
+                raise RunError(f"arm {name!r} starts from an arm with {have} runs, not {mine}")
+            index = run if have == mine else run // (mine // seeds)
+            return jax.tree.map(lambda a: a[index], final)
+
+        def start(fresh: State, run: np.ndarray) -> State:
+            finals = (rows(self.finals[needed], run) for needed in arm.needs)
+            return jax.vmap(arm.start)(fresh, *finals)
+
+        return start
+
+    def _tuned(
+        self, name: str, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
+    ) -> tuple[Arm, xr.Dataset]:
+        """The arm with its best value, and the table that chose it, which is stored first."""
+        path = self.folder.path / "tuning" / f"{name}.json"
+        if path.exists():
+            stored = json.loads(path.read_text())
+            values, scores = stored["values"], stored["scores"]
+        else:
+            values, scores = self._search(arm, tuning, told)
+            path.parent.mkdir(exist_ok=True)
+            write_json(path, {"values": values, "scores": scores})
+        table = np.asarray(scores, float)
+        best = values[int(np.where(np.isfinite(table), table, -np.inf).mean(1).argmax())]
+        system = arm.system
+        chosen = jax.tree.leaves(tuning.where(system))
+        system = eqx.tree_at(
+            lambda s: jax.tree.leaves(tuning.where(s)),
+            system,
+            [jnp.full_like(leaf, best) for leaf in chosen],
+        )
+        data = xr.Dataset(
+            {"score": (("value", "seed"), table)},
+            {"value": values, "seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1])},
+            {"best": best},
+        )
+        return dataclasses.replace(arm, system=system), data
+
+    def _search(
+        self, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
+    ) -> tuple[list[float], list[list[float]]]:
+        """The grid, grown while its best value lies on an edge, and its scores (value, seed)."""
+        found: dict[float, np.ndarray] = {}
+        new, ratio = list(tuning.values), tuning.values[1] / tuning.values[0]
+        for growth in range(tuning.extensions + 1):
+            told("tuning", growth, tuning.extensions + 1)
+            for value, scores in zip(new, self._scores(arm, tuning, new), strict=True):
+                found[value] = scores
+            values = sorted(found)
+            means = [found[v].mean() if np.isfinite(found[v]).all() else -math.inf for v in values]
+            best = int(np.argmax(means))
+            if best not in (0, len(values) - 1):
+                break
+            new = [values[0] / ratio] if best == 0 else [values[-1] * ratio]
+        return values, [found[v].tolist() for v in values]
+
+    def _scores(self, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
+        """(value, seed): what each value scores on the calibration seeds."""
+        leaves = jax.tree.leaves(tuning.where(arm.system))
+        grid = {"value": (tuning.where, np.asarray(values))}
+        if any(leaf.ndim for leaf in leaves):
+            raise RunError("a tuned field must be a scalar array")
+        result = simulate(
+            arm.system,
+            arm.ticks,
+            key=named(jr.key(0), "tuning"),
+            seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + tuning.seeds),
+            grid=grid,
+            placement=arm.placement,
+            chunk=arm.chunk,
+            stop=self.stop,
+        )
+        scores = np.asarray(tuning.score(result.records), float)
+        if scores.shape != (tuning.seeds, len(values)):
+            raise RunError(
+                f"a tuning score has shape {scores.shape}; it should be (seed, value), "
+                f"{(tuning.seeds, len(values))}"
+            )
+        return scores.T
+
+
+def _dataset(arm: Arm, seeds: int, result: Simulation) -> xr.Dataset:
+    lead = ("seed", *arm.grid)
+    variables: dict[str, Any] = {"diverged": (lead, result.diverged)}
+    for name, record in result.records.items():
+        own = arm.dims.get(name, tuple(f"{name}_{i}" for i in range(record.ndim - len(lead) - 1)))
+        variables[name] = ((*lead, "tick", *own), record)
+    coords = _coordinates(arm, seeds) | {"tick": 1 + np.arange(arm.ticks)}
+    return xr.Dataset(variables, coords | _used(arm, variables))
+
+
+def _measured(arm: Arm, seeds: int, final: State) -> xr.Dataset:
+    """`measure` of every run, stacked as (seed, *grid, ...)."""
+    assert arm.measure is not None
+    host = jax.device_get(final)
+    runs = len(jax.tree.leaves(host)[0])
+    each = [arm.measure(jax.tree.map(lambda a, r=r: a[r], host)) for r in range(runs)]
+    coords = _coordinates(arm, seeds)
+    shape = tuple(len(labels) for labels in coords.values())
+    variables = {}
+    for name in each[0]:
+        value = np.stack([np.asarray(one[name]) for one in each])
+        own = arm.dims.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1)))
+        variables[name] = ((*coords, *own), value.reshape(*shape, *value.shape[1:]))
+    return xr.Dataset(variables, coords | _used(arm, variables))
+
+
+def _coordinates(arm: Arm, seeds: int) -> dict[str, Any]:
+    return {"seed": np.arange(seeds)} | {k: _labels(v) for k, (_, v) in arm.grid.items()}
+
+
+def _used(arm: Arm, variables: Mapping[str, Any]) -> dict[str, Any]:
+    used = {dim for dims, _ in variables.values() for dim in dims}
+    return {k: v for k, v in arm.coords.items() if k in used}
+
+
+def _labels(values: Any) -> np.ndarray:
+    """The values of a grid axis where they are single numbers, else their positions."""
+    first = np.asarray(values[0] if isinstance(values, tuple) else values)
+    return first if first.ndim == 1 and not isinstance(values, tuple) else np.arange(len(first))
+
+
+def _needed(
+    study: Study, arms: Mapping[str, Arm | Reference], claims: tuple[Claim, ...]
+) -> dict[str, Arm | Reference]:
+    """The arms of these claims and what they start from, in the study's order."""
+    wanted: set[str] = set()
+    ask = [known(f"arm of {study.name}", name, arms) for claim in claims for name in claim.arms]
+    while ask:
+        name = ask.pop()
+        arm = arms[known(f"arm of {study.name}", name, arms)]
+        if name not in wanted:
+            wanted.add(name)
+            ask.extend(arm.needs if isinstance(arm, Arm) else ())
+    return {name: arm for name, arm in arms.items() if name in wanted}
+
+
+def _check_seeds(config: Any) -> None:
+    if not isinstance(config.seeds, int) or config.seeds < 1:
+        raise RunError(f"seeds must be a whole number of at least 1, got {config.seeds!r}")
+
+
+def _judgeable(study: Study, scale: str, config: Any) -> bool:
+    unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
+    return scale != "smoke" and unmodified and config.seeds >= 5
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM into a wish to stop; a second one is not held back."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
