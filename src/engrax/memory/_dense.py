@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Int, Int8
 from ._network import SpinNetwork
 from ._symmetric import Scalars, symmetric_polynomials
 
-type Interactions = Literal["distinct", "all"]
-type Tables = tuple[Array, list[Scalars]]
+Interactions = Literal["distinct", "all"]
+Tables = tuple[Array, list[Scalars]]
 
 
 class DenseAssociativeMemory(SpinNetwork):
@@ -66,8 +66,8 @@ class DenseAssociativeMemory(SpinNetwork):
         return jnp.issubdtype(self.patterns.dtype, jnp.integer)
 
     @property
-    def _scale(self) -> float:
-        """Factor between the cavity polynomial and the field."""
+    def field_scale(self) -> float:
+        """``N / (2 C(N, P))``: the load of one pattern, and the unit of a cavity field."""
         return self.size / (2 * math.comb(self.size, self.order))
 
     def overlaps(self, spins: Int8[Array, "*batch N"]) -> Float[Array, "*batch K"]:
@@ -80,7 +80,7 @@ class DenseAssociativeMemory(SpinNetwork):
             return -self.size / 2 * jnp.sum(_power(self.overlaps(spins), self.order))
         x = _real(self.patterns) * _real(spins)[None, :]
         sums = [jnp.sum(_power(x, k), axis=1) for k in range(1, self.order + 1)]
-        return -self._scale * jnp.sum(symmetric_polynomials(sums, self.order)[self.order])
+        return -self.field_scale * jnp.sum(symmetric_polynomials(sums, self.order)[self.order])
 
     def local_field(self, spins: Int8[Array, " N"]) -> Float[Array, " N"]:
         """Exact field ``h_i = (E(-1) - E(+1)) / 2`` on every spin, O(P K N).
@@ -99,7 +99,7 @@ class DenseAssociativeMemory(SpinNetwork):
         for j in range(self.order):
             rest = jnp.broadcast_to(polynomials[self.order - 1 - j], eta.shape[:1])
             field = field + _power(-sigma, j) * (rest @ _power(eta, j + 1))
-        return self._scale * field
+        return self.field_scale * field
 
     def mean_field(self, spins: Int8[Array, "*batch N"]) -> Float[Array, "*batch N"]:
         """Leading-order field ``(P/2) sum_mu n_mu^{P-1} etahat_i``: two matrix products.
@@ -150,7 +150,7 @@ class DenseAssociativeMemory(SpinNetwork):
                 cavity_sums.append(even[k // 2 - 1] - own)
         rest = symmetric_polynomials(cavity_sums, self.order - 1)[self.order - 1]
         # A dot product, since XLA on CPU vectorizes it and not a plain sum.
-        return self._scale * (eta @ rest), without, contribution
+        return self.field_scale * (eta @ rest), without, contribution
 
     @property
     def _odd_powers(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int8, Key, Scalar
 from engrax.core import System, named
 from ._network import SpinNetwork
 
-type Schedule = Literal["sequential", "subset"]
+Schedule = Literal["sequential", "subset"]
 
 
 def glauber(

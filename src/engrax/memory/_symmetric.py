@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, Float
 
-type Scalars = Float[Array, "*batch"] | Float[Array, ""] | float
+Scalars = Float[Array, "*batch"] | Float[Array, ""] | float
 
 
 def symmetric_polynomials(power_sums: Sequence[Scalars], order: int) -> list[Scalars]:

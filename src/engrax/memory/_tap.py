@@ -29,10 +29,10 @@ def tap_magnetization(
 ) -> Tap:
     """Thermal means of one sample without sampling: the second-order Plefka expansion.
 
-    ``m_i = tanh beta [h_i(m) - beta (alpha/4) C''(q) (1 - q) m_i]`` by damped iteration from
+    ``m_i = tanh beta [h_i(m) - beta gamma D''(q) (1 - q) m_i]`` by damped iteration from
     `start`, where ``h_i(m) = (N / 2 C(N,P)) sum_mu etahat_i e_{P-1}(etahat_j m_j, j != i)``,
-    ``q = mean m^2``, C is the kernel of the distinct interactions and
-    ``alpha = K / N^{P-1}`` is taken from the exact finite-N load. ``second_order=False`` drops the
+    ``q = mean m^2``, D is the noise kernel (`engrax.theory.interaction_kernel`) and gamma the load
+    ``K N / (2 C(N, P))``. ``second_order=False`` drops the
     reaction term (naive mean field, first order).
 
     Raises ValueError for ``interactions="all"``, whose reaction term this is not.
@@ -44,7 +44,7 @@ def tap_magnetization(
         )
     beta = jnp.asarray(beta, start.dtype)
     eta = network.patterns.astype(start.dtype)
-    order, size = network.order, network.size
+    order = network.order
     load = network.patterns.shape[0] * network.field_scale  # gamma = K N / (2 C(N, P))
     kernel = interaction_kernel(order, "distinct")
 
@@ -62,7 +62,6 @@ def tap_magnetization(
         reaction = beta * load * kernel.curvature(q) * (1 - q) if second_order else 0.0
         return jnp.tanh(beta * (field(means) - reaction * means))
 
-    del size
     solver = optx.FixedPointIteration(rtol=1e-5, atol=1e-5, damp=damp)
     solution = optx.fixed_point(update, solver, start, max_steps=max_steps, throw=False)
     return Tap(solution.value, solution.result == optx.RESULTS.successful)
