@@ -10,6 +10,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import jax
 
+import hypothesis
+
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -21,3 +23,9 @@ jax.config.update(
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+# The same examples at every run; compilation makes single examples slow, so no deadline.
+hypothesis.settings.register_profile(
+    "engrax", derandomize=True, deadline=None, max_examples=25, database=None
+)
+hypothesis.settings.load_profile("engrax")

@@ -1,8 +1,9 @@
 """The runner: any system, many seeds and a grid of fields, in one compiled program."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -10,11 +11,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, ArrayLike, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
 from ._system import State, System
 
-Grid = Mapping[str, tuple[Callable[[Any], PyTree], ArrayLike]]
+Grid = Mapping[str, tuple[Callable[[Any], PyTree], Any]]
 """Axis name -> (`where(system) -> ` the field or fields it varies, their values)."""
 
 Placement = Literal["map", "vmap"]
@@ -36,6 +37,7 @@ class Simulation(NamedTuple):
     diverged: np.ndarray
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
@@ -108,7 +110,7 @@ def simulate(
 
     emitted = _shapes(system, rows := jax.eval_shape(fresh))
     like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), rows)
-    records = {k: np.zeros((runs, ticks, *v.shape[1:]), v.dtype) for k, v in emitted.items()}
+    records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
     diverged = np.full(runs, -1, np.int64)
     kept = checkpoints.restore((like, records, diverged)) if checkpoints else None
     if kept is None:
@@ -166,6 +168,13 @@ def chunk_length(ticks: int, chunks: int = 20) -> int:
     return near[0] if near else aim
 
 
+def axis_values(values: Any) -> list[np.ndarray]:
+    """The values of a grid axis, one array a field: a tuple of arrays, or the same for each."""
+    if isinstance(values, tuple) and np.ndim(values[0]) > 0:
+        return [np.asarray(v) for v in values]
+    return [np.asarray(values)]
+
+
 class _Sweep(NamedTuple):
     """Where in the flattened system the swept fields stand, and their values in every cell."""
 
@@ -179,24 +188,24 @@ class _Sweep(NamedTuple):
         spots, columns, lengths = [], [], []
         for name, (where, values) in grid.items():
             chosen = jax.tree.leaves(where(tree.unflatten(range(len(leaves)))))
-            many = isinstance(values, tuple) and np.ndim(values[0]) > 0
-            given = [np.asarray(v) for v in (values if many else (values,))]
+            given = axis_values(values)
             given = given * len(chosen) if len(given) == 1 else given
             for spot, value in zip(chosen, given, strict=True):
-                _check_values(name, leaves[spot], value, len(given[0]))
+                _check_values(name, leaves[spot], value, given[0].shape[:1])
                 columns.append((len(lengths), value.astype(leaves[spot].dtype)))
                 spots.append(spot)
             lengths.append(len(given[0]))
-        cell = np.indices(lengths).reshape(len(lengths), -1)
-        return cls(tuple(spots), [column[cell[axis]] for axis, column in columns], tuple(lengths))
+        cell = np.array(list(itertools.product(*map(range, lengths))), int)
+        values = [column[cell[:, axis]] for axis, column in columns]
+        return cls(tuple(spots), values, tuple(lengths))
 
 
-def _check_values(name: str, leaf: Any, values: np.ndarray, length: int) -> None:
+def _check_values(name: str, leaf: Any, values: np.ndarray, length: tuple[int, ...]) -> None:
     if not eqx.is_array(leaf):
         raise ValueError(
             f"grid axis {name!r} varies {leaf!r}, which is no array; make the field an array"
         )
-    if values.ndim == 0 or values.shape != (length, *leaf.shape) or length == 0:
+    if length in ((), (0,)) or values.shape != (*length, *leaf.shape):
         raise ValueError(
             f"grid axis {name!r} has values of shape {values.shape} for a field of shape "
             f"{leaf.shape}; give shape (cells, {', '.join(map(str, leaf.shape))})"
@@ -274,7 +283,10 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
 
 def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what a tick emits, after checking that state and record can be run."""
-    moved, out = jax.eval_shape(lambda s: jax.vmap(system.step, (0, None))(s, jnp.int32(0)), state)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
+    if not jax.tree.leaves(one):
+        raise ValueError(f"{type(system).__name__} has an empty state: there is nothing to run")
+    moved, out = jax.eval_shape(lambda s: system.step(s, jnp.int32(0)), one)
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
     ):
@@ -282,7 +294,7 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
             "the outermost system must emit a flat dict of arrays, its record; "
             f"{type(system).__name__} emits {jax.tree.structure(out)}"
         )
-    before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (state, moved))
+    before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (one, moved))
     if [p for p, _ in before] != [p for p, _ in after]:
         raise ValueError(
             "a step changes the structure of the state; give it all its parts in `init`"
@@ -290,8 +302,8 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     for (path, a), (_, b) in zip(before, after, strict=True):
         if (a.shape, a.dtype) != (b.shape, b.dtype):
             raise ValueError(
-                f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape[1:]} to "
-                f"{b.dtype}{b.shape[1:]}; a state keeps its shapes (use a fixed maximum and a mask)"
+                f"a step changes state{jax.tree_util.keystr(path)} from {a.dtype}{a.shape} to "
+                f"{b.dtype}{b.shape}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
     return out
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import orbax.checkpoint as ocp
@@ -74,20 +75,23 @@ class ArmCheckpoints:
         return sorted((int(name) for name in found if name.isdigit()), reverse=True)
 
 
-def _is_key(leaf: object) -> bool:
-    return jax.dtypes.issubdtype(getattr(leaf, "dtype", np.dtype(int)), jax.dtypes.prng_key)
+Leaf = jax.Array | np.ndarray | jax.ShapeDtypeStruct
+
+
+def _is_key(leaf: Leaf) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _plain(leaf: jax.Array | np.ndarray) -> np.ndarray:
     return np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
 
 
-def _form(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
+def _form(leaf: Leaf) -> np.ndarray:
     if _is_key(leaf):
         data = jax.eval_shape(jr.key_data, leaf)
         return np.empty(data.shape, data.dtype)
     return np.empty(leaf.shape, leaf.dtype)
 
 
-def _typed(like: jax.ShapeDtypeStruct | np.ndarray, found: np.ndarray) -> jax.Array | np.ndarray:
-    return jr.wrap_key_data(found) if _is_key(like) else found
+def _typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
+    return jr.wrap_key_data(jnp.asarray(found)) if _is_key(like) else found

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
@@ -22,7 +21,7 @@ from engrax.core import default_placement
 from ._claims import Claim
 from ._errors import FolderError
 from ._judgements import ClaimJudgement
-from ._manifest import damage, seal, write_json
+from ._manifest import damage, write_json
 from ._study import Study, load_study
 
 FORMAT = 1
@@ -31,6 +30,8 @@ FORMAT = 1
 RECORDS = "records.nc"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
+FIGURES = "figures"
+REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +51,14 @@ class Run:
     minutes: float = 0.0
     command: str = ""
 
-    def __getitem__(self, arm: str) -> xr.DataTree:
+    def __getitem__(self, name: str) -> xr.DataTree:
         """The records of an arm."""
-        return self.records[arm]  # pyright: ignore[reportReturnType] - arms are groups
+        arm = self.records[name]
+        assert isinstance(arm, xr.DataTree)  # the root holds arms alone
+        return arm
 
-    def __contains__(self, arm: object) -> bool:
-        return arm in self.records.children
+    def __contains__(self, name: object) -> bool:
+        return name in self.records.children
 
     @property
     def diverged(self) -> list[tuple[str, int, int]]:
@@ -64,9 +67,10 @@ class Run:
         for name, arm in self.records.children.items():
             if "diverged" not in arm:
                 continue
-            ticks = np.asarray(arm["diverged"].values)
+            data = arm.to_dataset()
+            ticks, seeds = data["diverged"].to_numpy(), data["seed"].to_numpy()
             for index in np.argwhere(ticks >= 0):
-                found.append((name, int(arm["seed"].values[index[0]]), int(ticks[tuple(index)])))
+                found.append((name, int(seeds[index[0]]), int(ticks[tuple(index)])))
         return found
 
 
@@ -164,40 +168,24 @@ class Folder:
         )
 
     def finish(self, run: Run) -> None:
-        """Writes the verdicts, draws the figures and seals the folder."""
+        """Writes the verdicts."""
         self.about |= {
             "minutes": run.minutes,
             "finished": _now(),
             "judgements": [judgement.to_json() for judgement in run.judgements],
         }
         write_json(self.path / "run.json", self.about)
-        redraw(run)
 
 
-def redraw(run: Run) -> tuple[Path, ...]:
-    """Draws the figures of a run again, as SVG and PNG, and seals its folder.
-
-    **Returns:** the paths of the PNGs.
-    """
-    folder = run.folder / "figures"
-    folder.mkdir(exist_ok=True)
-    drawn = []
-    for name, figure in run.study.plots(run).items():
-        for suffix in ("svg", "png"):
-            part = folder / f".{name}.{suffix}.part"
-            metadata = {"Date": None} if suffix == "svg" else None
-            figure.savefig(part, format=suffix, dpi=150, metadata=metadata)
-            os.replace(part, folder / f"{name}.{suffix}")
-        drawn.append(folder / f"{name}.png")
-        plt.close(figure)
-    seal(run.folder, run.folder / MANIFEST, skip=(CHECKPOINTS,))
-    return tuple(drawn)
-
-
-def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run:
+def load_run(
+    path: str | os.PathLike[str], *, study: Study | None = None, drawn: bool = True
+) -> Run:
     """A finished run from its folder, after checking every file against the folder's manifest.
 
-    **Arguments:** `study`: the study it is a run of; looked up by name if `None`.
+    **Arguments:**
+
+    - `study`: the study it is a run of; looked up by name if `None`.
+    - `drawn`: whether figures and page count; not where they are to be drawn again.
 
     Raises:
         FolderError: the folder is no finished run, or something in it has changed.
@@ -206,7 +194,8 @@ def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run
     about = _read_about(folder)
     if about["finished"] is None:
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
-    if broken := damage(folder, folder / MANIFEST, skip=(CHECKPOINTS,)):
+    skip = (CHECKPOINTS,) if drawn else (CHECKPOINTS, FIGURES, REPORT)
+    if broken := damage(folder, folder / MANIFEST, skip=skip):
         raise FolderError(f"{folder} is damaged: {broken}")
     identity = about["identity"]
     study = study or load_study(identity["study"])

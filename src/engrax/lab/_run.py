@@ -18,14 +18,15 @@ import jax.random as jr
 import numpy as np
 import xarray as xr
 
-from engrax.core import Simulation, State, Stopped, named, simulate
+from engrax.core import Simulation, State, Stopped, axis_values, named, simulate
 
 from ._checkpoints import ArmCheckpoints
 from ._claims import judge
 from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
-from ._study import Arm, Claim, Reference, Study, Tuning, known
+from ._report import redraw
+from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
 """Seeds from here on tune; claims use 0, 1, 2, ..."""
@@ -56,14 +57,14 @@ def run_study(
     progress: Callable[[Progress], None] = lambda progress: None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Run:
-    """Runs the arms that the claims need, and leaves everything in the folder `out`.
+    """Runs the arms of a study, and leaves everything in the folder `out`.
 
     **Arguments:**
 
     - `config`: the configuration; that of `scale` if `None`. Claims are judged only where it is
       that of the scale (but for the number of seeds, of which there must be 5) and the scale is
       not "smoke".
-    - `claims`: names of claims; all if `None`.
+    - `claims`: names of claims, for which the arms that they need are run; everything if `None`.
     - `resume`: go on from what an earlier run, of the same study and configuration, left there.
     - `command`: what a person typed; kept in the folder.
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
@@ -74,7 +75,7 @@ def run_study(
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
-    arms = _needed(study, study.arms(config), wanted)
+    arms = _built(study, study.arms(config), None if claims is None else wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
     with folder.writing(), _stoppable() as stop:
@@ -87,10 +88,11 @@ def run_study(
         progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
         folder.write_records(tree)
         run = folder.run(study, tree)
-        judged = judge(wanted, run) if _judgeable(study, scale, config) else ()
+        judged = judge(wanted, run) if judgeable(study, scale, config) else ()
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
+        redraw(run)
     return run
 
 
@@ -140,7 +142,7 @@ class _Runner:
             key=named(jr.key(0), "claim"),
             seeds=seeds,
             grid=arm.grid,
-            start=None if arm.start is None else self._start(name, arm, seeds),
+            start=None if arm.start is None else self._start(name, arm, arm.start, seeds),
             placement=arm.placement,
             chunk=arm.chunk,
             checkpoints=ArmCheckpoints(self.folder.path / "checkpoints" / name, warn=self.warn),
@@ -148,7 +150,9 @@ class _Runner:
             stop=self.stop,
         )
 
-    def _start(self, name: str, arm: Arm, seeds: int) -> Callable[[State, np.ndarray], State]:
+    def _start(
+        self, name: str, arm: Arm, each: Callable[..., State], seeds: int
+    ) -> Callable[[State, np.ndarray], State]:
         """One run's `start`, over all runs; an arm without this one's grid serves all its cells."""
 
         def rows(final: State, run: np.ndarray) -> State:
@@ -161,7 +165,7 @@ class _Runner:
 
         def start(fresh: State, run: np.ndarray) -> State:
             finals = (rows(self.finals[needed], run) for needed in arm.needs)
-            return jax.vmap(arm.start)(fresh, *finals)
+            return jax.vmap(each)(fresh, *finals)
 
         return start
 
@@ -178,7 +182,7 @@ class _Runner:
             path.parent.mkdir(exist_ok=True)
             write_json(path, {"values": values, "scores": scores})
         table = np.asarray(scores, float)
-        best = values[int(np.where(np.isfinite(table), table, -np.inf).mean(1).argmax())]
+        best = values[int(np.argmax([_mean(row) for row in table]))]
         system = arm.system
         chosen = jax.tree.leaves(tuning.where(system))
         system = eqx.tree_at(
@@ -187,8 +191,11 @@ class _Runner:
             [jnp.full_like(leaf, best) for leaf in chosen],
         )
         data = xr.Dataset(
-            {"score": (("value", "seed"), table)},
-            {"value": values, "seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1])},
+            {"score": (("tuned_value", "calibration_seed"), table)},
+            {
+                "tuned_value": values,
+                "calibration_seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1]),
+            },
             {"best": best},
         )
         return dataclasses.replace(arm, system=system), data
@@ -201,15 +208,13 @@ class _Runner:
         new, ratio = list(tuning.values), tuning.values[1] / tuning.values[0]
         for growth in range(tuning.extensions + 1):
             told("tuning", growth, tuning.extensions + 1)
-            for value, scores in zip(new, self._scores(arm, tuning, new), strict=True):
-                found[value] = scores
-            values = sorted(found)
-            means = [found[v].mean() if np.isfinite(found[v]).all() else -math.inf for v in values]
-            best = int(np.argmax(means))
-            if best not in (0, len(values) - 1):
+            found |= dict(zip(new, self._scores(arm, tuning, new), strict=True))
+            best = max(found, key=lambda value: _mean(found[value]))
+            if min(found) < best < max(found):
                 break
-            new = [values[0] / ratio] if best == 0 else [values[-1] * ratio]
-        return values, [found[v].tolist() for v in values]
+            new = [best / ratio if best == min(found) else best * ratio]
+        values = sorted(found)
+        return values, [found[value].tolist() for value in values]
 
     def _scores(self, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
         """(value, seed): what each value scores on the calibration seeds."""
@@ -234,6 +239,10 @@ class _Runner:
                 f"{(tuning.seeds, len(values))}"
             )
         return scores.T
+
+
+def _mean(scores: np.ndarray) -> float:
+    return float(scores.mean()) if np.isfinite(scores).all() else -math.inf
 
 
 def _dataset(arm: Arm, seeds: int, result: Simulation) -> xr.Dataset:
@@ -273,23 +282,26 @@ def _used(arm: Arm, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _labels(values: Any) -> np.ndarray:
     """The values of a grid axis where they are single numbers, else their positions."""
-    first = np.asarray(values[0] if isinstance(values, tuple) else values)
-    return first if first.ndim == 1 and not isinstance(values, tuple) else np.arange(len(first))
+    fields = axis_values(values)
+    single = len(fields) == 1 and fields[0].ndim == 1
+    return fields[0] if single else np.arange(len(fields[0]))
 
 
-def _needed(
-    study: Study, arms: Mapping[str, Arm | Reference], claims: tuple[Claim, ...]
+def _built(
+    study: Study, arms: Mapping[str, LazyArm], claims: tuple[Claim, ...] | None
 ) -> dict[str, Arm | Reference]:
-    """The arms of these claims and what they start from, in the study's order."""
-    wanted: set[str] = set()
-    ask = [known(f"arm of {study.name}", name, arms) for claim in claims for name in claim.arms]
+    """The arms of these claims and what they start from, in the study's order; no other is made.
+    All arms for `None`.
+    """
+    built: dict[str, Arm | Reference] = {}
+    ask = list(arms) if claims is None else [name for claim in claims for name in claim.arms]
     while ask:
-        name = ask.pop()
-        arm = arms[known(f"arm of {study.name}", name, arms)]
-        if name not in wanted:
-            wanted.add(name)
+        name = known(f"arm of {study.name}", ask.pop(), arms)
+        if name not in built:
+            given = arms[name]
+            arm = built[name] = given if isinstance(given, Arm | Reference) else given()
             ask.extend(arm.needs if isinstance(arm, Arm) else ())
-    return {name: arm for name, arm in arms.items() if name in wanted}
+    return {name: built[name] for name in arms if name in built}
 
 
 def _check_seeds(config: Any) -> None:
@@ -297,7 +309,8 @@ def _check_seeds(config: Any) -> None:
         raise RunError(f"seeds must be a whole number of at least 1, got {config.seeds!r}")
 
 
-def _judgeable(study: Study, scale: str, config: Any) -> bool:
+def judgeable(study: Study, scale: str, config: Any) -> bool:
+    """Whether claims are judged: at an unmodified scale but smoke, with any 5 seeds or more."""
     unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
     return scale != "smoke" and unmodified and config.seeds >= 5
 

@@ -1,0 +1,48 @@
+# `make run` and `make test` are all a newcomer needs; both install what is missing first.
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+TOPIC ?= all
+
+.PHONY: setup run test lint docs bench readme
+
+setup: $(INSTALLED)
+
+# Re-made when the dependencies change; the package itself is installed in place.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Engrax needs Python 3.11 or newer; install it or set PYTHON."; exit 1; }
+	@echo "Installing into .venv (once; some minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The headline claim of counter-current learning, measured on handwritten digits.
+run: $(INSTALLED)
+	@$(BIN)/engrax run counter_current --headline
+
+test: $(INSTALLED)
+	$(BIN)/pytest -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+docs: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+# make bench TOPIC=credit runs one topic; without TOPIC all of them.
+bench: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[peers]'
+	$(BIN)/engrax bench $(TOPIC)
+
+# Writes the table of studies into README.md from the ledger in results/.
+readme: $(INSTALLED)
+	$(BIN)/python -m engrax.lab.readme

@@ -1,0 +1,75 @@
+"""A plain alternating timer.
+
+Two pieces of work that were shown to compute the same run in turn, A B, B A, A B, ..., so that a
+drift of the machine meets both. The first call of each, which may compile, is timed apart. A ratio
+is taken within each round and reported as the median over the rounds with its range.
+"""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+ROUNDS = 7
+
+
+class Timing(NamedTuple):
+    """Seconds of one piece of work: its first call, then one value a round."""
+
+    first: float
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Median over the rounds, in seconds."""
+        return statistics.median(self.rounds)
+
+
+class Ratio(NamedTuple):
+    """How many times faster A is than B: the median over the rounds, and the range."""
+
+    median: float
+    low: float
+    high: float
+
+
+class Alternation(NamedTuple):
+    """Timings of both sides, taken in the same rounds."""
+
+    ours: Timing
+    peer: Timing
+
+    @property
+    def ratio(self) -> Ratio:
+        """Peer's seconds over ours, round by round."""
+        ratios = [b / a for a, b in zip(self.ours.rounds, self.peer.rounds, strict=True)]
+        return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call, which must not return before its work is done."""
+    gc.collect()
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def alternate(
+    ours: Callable[[], object], peer: Callable[[], object], *, rounds: int = ROUNDS
+) -> Alternation:
+    """Times both sides in alternation, after one call of each that counts as the first."""
+    if rounds < 5:
+        raise ValueError(f"rounds={rounds} is too few for a median; take at least 5.")
+    first = seconds(ours), seconds(peer)
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            times[side].append(seconds((ours, peer)[side]))
+    return Alternation(Timing(first[0], tuple(times[0])), Timing(first[1], tuple(times[1])))
+
+
+def median_seconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
+    """Median wall time over `rounds` calls, after one that is not counted."""
+    work()
+    return statistics.median(seconds(work) for _ in range(rounds))

@@ -1,0 +1,20 @@
+"""Random initial weights."""
+
+import math
+
+import jax.random as jr
+from jaxtyping import Array, Float, Key
+
+
+def uniform_fan_in(
+    key: Key[Array, ""], shape: tuple[int, ...], fan_in: int, gain: float = 1.0
+) -> Float[Array, "..."]:
+    """Uniform in +- gain / sqrt(fan_in): what PyTorch and Equinox draw for linear layers.
+
+    Its variance is gain^2 / (3 fan_in); `gain=sqrt(3)` keeps the scale of random inputs.
+    Raises ValueError if `fan_in` is below 1.
+    """
+    if fan_in < 1:
+        raise ValueError(f"uniform_fan_in got fan_in={fan_in}; expected 1 or more inputs a unit.")
+    bound = gain / math.sqrt(fan_in)
+    return jr.uniform(key, shape, minval=-bound, maxval=bound)

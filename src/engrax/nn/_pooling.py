@@ -1,0 +1,75 @@
+"""Pooling and upsampling by reshape: cheap to differentiate, also on a CPU."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def max_pool(
+    x: Float[Array, " channels height width *batch"], size: int = 2
+) -> Float[Array, " channels out_height out_width *batch"]:
+    """The largest value of each `size x size` block; rows and columns that fill no block are cut.
+
+    So 14 pixels become 7, and 7 become 3. A tie shares its gradient. Axes behind the width are
+    carried along, as in `conv2d`.
+
+    Raises:
+        ValueError: no block fits.
+    """
+    return _blocks(x, size).max((2, 4))
+
+
+def mean_pool(
+    x: Float[Array, " channels height width *batch"], size: int = 2
+) -> Float[Array, " channels out_height out_width *batch"]:
+    """The mean of each `size x size` block, with edges cut as in `max_pool`.
+
+    Raises:
+        ValueError: no block fits.
+    """
+    return _blocks(x, size).mean((2, 4))
+
+
+def _blocks(x: Array, size: int) -> Array:
+    """(channels, height, width, ...) -> (channels, rows, size, columns, size, ...)."""
+    channels, height, width = x.shape[:3]
+    rows, columns = height // size if size > 0 else 0, width // size if size > 0 else 0
+    if min(rows, columns) < 1:
+        raise ValueError(
+            f"no {size} x {size} block fits into an image of {height} x {width}; use a smaller "
+            "block of at least 1 x 1."
+        )
+    x = x[:, : rows * size, : columns * size]
+    return x.reshape(channels, rows, size, columns, size, *x.shape[3:])
+
+
+def upsample(
+    x: Float[Array, " channels height width *batch"],
+    factor: int = 2,
+    *,
+    shape: tuple[int, int] | None = None,
+) -> Float[Array, " channels out_height out_width *batch"]:
+    """Nearest upsampling: every pixel becomes a `factor x factor` block.
+
+    `shape` is the wanted (height, width) where pooling cut an edge off: the last row and column
+    are repeated until it is reached, so that every pixel stands where it was pooled from.
+
+    Raises:
+        ValueError: `factor` is below 1, or `shape` is smaller than the enlarged image.
+    """
+    if factor < 1:
+        raise ValueError(f"upsample needs a factor of at least 1, and was given {factor}.")
+    channels, height, width = x.shape[:3]
+    target = shape or (height * factor, width * factor)
+    missing = target[0] - height * factor, target[1] - width * factor
+    if min(missing) < 0:
+        raise ValueError(
+            f"upsample makes {height * factor} x {width * factor} pixels of {height} x {width}, "
+            f"and cannot cut them to {target}; ask for a larger shape."
+        )
+    x = jnp.expand_dims(x, (2, 4))
+    wide = (channels, height, factor, width, factor, *x.shape[5:])
+    x = jnp.broadcast_to(x, wide).reshape(channels, height * factor, width * factor, *wide[5:])
+    if max(missing) == 0:
+        return x
+    edges = [(0, 0), (0, missing[0]), (0, missing[1])] + [(0, 0)] * (x.ndim - 3)
+    return jnp.pad(x, edges, mode="edge")

@@ -1,0 +1,80 @@
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engrax.probes import cka, compiled_cost
+
+kernels = pytest.mark.parametrize("kernel", ["linear", "rbf"])
+
+
+def draw(seed, *shape):
+    return jr.normal(jr.key(seed), shape)
+
+
+@kernels
+def test_a_representation_is_alike_to_itself(kernel):
+    x = draw(0, 40, 6)
+    np.testing.assert_allclose(cka(x, x, kernel=kernel), 1, atol=1e-6)
+
+
+@kernels
+@given(st.integers(0, 20), st.floats(0.1, 10))
+def test_rotations_shifts_and_scalings_change_nothing(kernel, seed, scale):
+    x, y = draw(seed, 30, 6), draw(seed + 100, 30, 4)
+    rotation = jnp.linalg.qr(draw(seed + 200, 6, 6))[0]
+    moved = jnp.float32(scale) * (x @ rotation) + 3.0
+    # float32 sums over 30 x 30 kernel entries: relative error well below 1e-4.
+    np.testing.assert_allclose(
+        cka(moved, y, kernel=kernel), cka(x, y, kernel=kernel), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_linear_kernel_against_the_kernel_form():
+    x, y = np.asarray(draw(0, 25, 6), np.float64), np.asarray(draw(1, 25, 4), np.float64)
+    center = np.eye(25) - 1 / 25
+    k, m = center @ x @ x.T @ center, center @ y @ y.T @ center
+    expected = np.trace(k @ m) / np.sqrt(np.trace(k @ k) * np.trace(m @ m))
+    np.testing.assert_allclose(cka(jnp.float32(x), jnp.float32(y)), expected, rtol=1e-5)
+
+
+def test_rbf_kernel_against_the_definition():
+    x, y = np.asarray(draw(0, 25, 6), np.float64), np.asarray(draw(1, 25, 4), np.float64)
+    center = np.eye(25) - 1 / 25
+
+    def gram(z):
+        d2 = ((z[:, None] - z[None]) ** 2).sum(-1)
+        width = 0.25 * np.sqrt(np.median(d2[np.triu_indices(25, 1)]))
+        return center @ np.exp(-d2 / (2 * width**2)) @ center
+
+    k, m = gram(x), gram(y)
+    expected = np.trace(k @ m) / np.sqrt(np.trace(k @ k) * np.trace(m @ m))
+    np.testing.assert_allclose(
+        cka(jnp.float32(x), jnp.float32(y), kernel="rbf"), expected, rtol=1e-4
+    )
+
+
+@kernels
+def test_class_features_gathered_by_label_agree_with_themselves(kernel):
+    labels = jnp.arange(50) % 5
+    one_hot = jnp.eye(5)[labels]
+    np.testing.assert_allclose(cka(one_hot, jnp.eye(5)[labels], kernel=kernel), 1, atol=1e-6)
+
+
+def test_a_constant_is_alike_to_nothing():
+    assert cka(jnp.ones((9, 3)), draw(0, 9, 2)) == 0
+
+
+def test_examples_must_match():
+    with pytest.raises(ValueError, match="9 and 8 examples"):
+        cka(draw(0, 9, 2), draw(0, 8, 2))
+
+
+def test_compiled_cost_counts_a_matrix_product():
+    a, b = jnp.ones((16, 32)), jnp.ones((32, 8))
+    cost = compiled_cost(jnp.matmul, a, b)
+    assert cost.flops == 2 * 16 * 32 * 8
+    assert cost.bytes >= 4 * (a.size + b.size + 16 * 8)
+    assert cost.peak_memory >= 0
