@@ -30,6 +30,8 @@ FORMAT = 1
 RECORDS = "records.nc"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
+FIGURES = "figures"
+REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,10 +177,15 @@ class Folder:
         write_json(self.path / "run.json", self.about)
 
 
-def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run:
+def load_run(
+    path: str | os.PathLike[str], *, study: Study | None = None, drawn: bool = True
+) -> Run:
     """A finished run from its folder, after checking every file against the folder's manifest.
 
-    **Arguments:** `study`: the study it is a run of; looked up by name if `None`.
+    **Arguments:**
+
+    - `study`: the study it is a run of; looked up by name if `None`.
+    - `drawn`: whether figures and page count; not where they are to be drawn again.
 
     Raises:
         FolderError: the folder is no finished run, or something in it has changed.
@@ -187,7 +194,8 @@ def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run
     about = _read_about(folder)
     if about["finished"] is None:
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
-    if broken := damage(folder, folder / MANIFEST, skip=(CHECKPOINTS,)):
+    skip = (CHECKPOINTS,) if drawn else (CHECKPOINTS, FIGURES, REPORT)
+    if broken := damage(folder, folder / MANIFEST, skip=skip):
         raise FolderError(f"{folder} is damaged: {broken}")
     identity = about["identity"]
     study = study or load_study(identity["study"])

@@ -26,7 +26,7 @@ from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
 from ._report import redraw
-from ._study import Arm, Claim, Reference, Study, Tuning, known
+from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
 """Seeds from here on tune; claims use 0, 1, 2, ..."""
@@ -75,7 +75,7 @@ def run_study(
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
-    arms = study.arms(config) if claims is None else _needed(study, study.arms(config), wanted)
+    arms = _built(study, study.arms(config), None if claims is None else wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
     with folder.writing(), _stoppable() as stop:
@@ -88,7 +88,7 @@ def run_study(
         progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
         folder.write_records(tree)
         run = folder.run(study, tree)
-        judged = judge(wanted, run) if _judgeable(study, scale, config) else ()
+        judged = judge(wanted, run) if judgeable(study, scale, config) else ()
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
@@ -287,19 +287,21 @@ def _labels(values: Any) -> np.ndarray:
     return fields[0] if single else np.arange(len(fields[0]))
 
 
-def _needed(
-    study: Study, arms: Mapping[str, Arm | Reference], claims: tuple[Claim, ...]
+def _built(
+    study: Study, arms: Mapping[str, LazyArm], claims: tuple[Claim, ...] | None
 ) -> dict[str, Arm | Reference]:
-    """The arms of these claims and what they start from, in the study's order."""
-    wanted: set[str] = set()
-    ask = [known(f"arm of {study.name}", name, arms) for claim in claims for name in claim.arms]
+    """The arms of these claims and what they start from, in the study's order; no other is made.
+    All arms for `None`.
+    """
+    built: dict[str, Arm | Reference] = {}
+    ask = list(arms) if claims is None else [name for claim in claims for name in claim.arms]
     while ask:
-        name = ask.pop()
-        arm = arms[known(f"arm of {study.name}", name, arms)]
-        if name not in wanted:
-            wanted.add(name)
+        name = known(f"arm of {study.name}", ask.pop(), arms)
+        if name not in built:
+            given = arms[name]
+            arm = built[name] = given if isinstance(given, Arm | Reference) else given()
             ask.extend(arm.needs if isinstance(arm, Arm) else ())
-    return {name: arm for name, arm in arms.items() if name in wanted}
+    return {name: built[name] for name in arms if name in built}
 
 
 def _check_seeds(config: Any) -> None:
@@ -307,7 +309,8 @@ def _check_seeds(config: Any) -> None:
         raise RunError(f"seeds must be a whole number of at least 1, got {config.seeds!r}")
 
 
-def _judgeable(study: Study, scale: str, config: Any) -> bool:
+def judgeable(study: Study, scale: str, config: Any) -> bool:
+    """Whether claims are judged: at an unmodified scale but smoke, with any 5 seeds or more."""
     unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
     return scale != "smoke" and unmodified and config.seeds >= 5
 

@@ -207,19 +207,37 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     return paths
 
 
+def file_svg(figure: Figure) -> str:
+    """The figure as the text of an SVG file, on white; the same figure gives the same text."""
+    check_labels(figure)
+    _rasterize_heavy(figure)
+    return _svg(figure, facecolor="white")
+
+
 def inline_svg(figure: Figure) -> str:
     """The figure as an <svg> element without a background, whose ink follows the page's text."""
     check_labels(figure)
     _rasterize_heavy(figure)
-    out = io.StringIO()
-    with style():
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    text = out.getvalue()
+    text = _svg(figure, transparent=True)
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = text.replace(PALETTE[1], f"var(--series-blue, {PALETTE[1]})")  # too dark on black
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
     text = text.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)  # implied inside HTML
     return text.replace("<svg ", '<svg role="img" ', 1).strip()
+
+
+def rasterize(figure: Figure) -> None:
+    """Turn everything inside the axes into an image; text and axes stay vectors."""
+    for panel in figure.axes:
+        for artist in (*panel.collections, *panel.lines, *panel.patches, *panel.images):
+            artist.set_rasterized(True)
+
+
+def _svg(figure: Figure, **options: Any) -> str:
+    out = io.StringIO()
+    with style():
+        figure.savefig(out, format="svg", metadata={"Date": None}, **options)
+    return out.getvalue()
 
 
 def _categories(axis: Axis) -> bool:

@@ -1,0 +1,44 @@
+"""What all arms on images share: the split, the scaling, the training run and what it records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from engrax.core import AccuracyOn, Learner, System, named, observe, repeat, serial
+from engrax.tasks import Batches, Scaling, Split, load, subset
+
+SPLIT_KEY = named(jr.key(0), "counter_current/split")
+"""One split for the whole study: no seed's validation images are another's training images."""
+
+
+def cut(name: str, train: int | None, validation: int, test: int | None) -> Split:
+    """The study's training, validation and test images of a data set."""
+    return subset(load(name), train, validation, test, SPLIT_KEY)
+
+
+def standardized(images: np.ndarray) -> Scaling:
+    """Zero mean and unit variance over all pixels of the training images, one row an image."""
+    features = int(np.prod(images.shape[1:]))
+    return Scaling(images.mean(dtype=np.float64), images.std(dtype=np.float64), shape=(features,))
+
+
+def training(split: Split, learner: Learner, batch: int) -> tuple[System, int]:
+    """A run whose tick is one epoch, with both accuracies after it; and the steps of an epoch."""
+    stream = Batches(split.train, batch, scaling=standardized(split.train.x))
+    run = repeat(serial(stream=stream, learner=learner), stream.per_epoch)
+    for name, part in (("validation", split.validation), ("test", split.test)):
+        run = observe(run, AccuracyOn(jnp.asarray(part.x), jnp.asarray(part.y), f"{name}_accuracy"))
+    return run, stream.per_epoch
+
+
+def last_validation_accuracy(records: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What learning rates are chosen by: (seed, value)."""
+    return records["validation_accuracy"][..., -1]
+
+
+def final_test_accuracy(arm: Any) -> Any:
+    """Test accuracy after the last epoch: (seed, ...)."""
+    return arm["test_accuracy"].isel(tick=-1)
