@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import torch
+from jax.sharding import AxisType
 from torch.nn import functional
 
 from engrax.core import GradientLearner, cross_entropy, repeat, serial, simulate
@@ -133,7 +134,9 @@ def products_alone(rule: str, seeds: int) -> float:
 
     weights = [jnp.zeros((seeds, d_out, d_in)) for d_in, d_out in shapes]
     devices = min(seeds, jax.local_device_count())
-    mesh = jax.make_mesh((devices,), ("run",), devices=jax.local_devices()[:devices])
+    mesh = jax.make_mesh(
+        (devices,), ("run",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
+    )
     spec = jax.sharding.PartitionSpec("run")
 
     @jax.jit

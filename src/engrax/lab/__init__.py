@@ -20,6 +20,7 @@ from ._claims import (
 )
 from ._errors import FolderError, Interrupted, RunError, UnknownName
 from ._folder import Run, environment, load_run
+from ._format import format_estimate, format_method, format_rule
 from ._intervals import (
     Interval,
     bootstrap_interval,
@@ -30,9 +31,10 @@ from ._intervals import (
     t_interval,
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
+from ._ledger import plan_record, record, studies_table, write_table
 from ._report import redraw, render_report
-from ._run import Progress, run_study
-from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study, studies
+from ._run import Progress, judgeable, run_study
+from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study
 
 __all__ = [
     "Arm",
@@ -64,20 +66,27 @@ __all__ = [
     "equivalent",
     "exact_interval",
     "figures",
+    "format_estimate",
+    "format_method",
+    "format_rule",
     "judge",
     "judge_claim",
     "judge_part",
+    "judgeable",
     "known",
     "load_run",
     "load_study",
     "non_inferior",
     "paired_difference",
+    "plan_record",
     "proportion_interval",
+    "record",
     "redraw",
     "render_report",
     "run_study",
     "slope_interval",
     "spearman_interval",
-    "studies",
+    "studies_table",
     "t_interval",
+    "write_table",
 ]

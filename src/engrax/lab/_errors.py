@@ -16,9 +16,10 @@ class FolderError(RunError):
 class Interrupted(RunError):  # noqa: N818 - nothing went wrong
     """The run was asked to stop; all it had is kept.
 
-    **Fields:** `folder`: where `--resume` goes on from.
+    **Fields:** `folder`: where the run goes on from; `command`: how, where that is known.
     """
 
-    def __init__(self, folder: object) -> None:
-        super().__init__(f"stopped; all finished work is in {folder}")
-        self.folder = folder
+    def __init__(self, folder: object, command: str = "") -> None:
+        how = f"; go on with: {command}" if command else ""
+        super().__init__(f"stopped; all finished work is in {folder}{how}")
+        self.folder, self.command = folder, command

@@ -21,7 +21,7 @@ from engrax.core import default_placement
 from ._claims import Claim
 from ._errors import FolderError
 from ._judgements import ClaimJudgement
-from ._manifest import damage, write_json
+from ._manifest import damage, write, write_json
 from ._study import Study, load_study
 
 FORMAT = 1
@@ -30,6 +30,8 @@ FORMAT = 1
 RECORDS = "records.nc"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
+FIGURES = "figures"
+REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,10 +149,13 @@ class Folder:
             ) from error
 
     def write_records(self, tree: xr.DataTree) -> None:
-        """Writes all records as one file, whole or not at all."""
-        aside = self.path / f".{RECORDS}.part"
-        tree.to_netcdf(aside, engine="h5netcdf")
-        os.replace(aside, self.path / RECORDS)
+        """Writes all records as one file, whole or not at all.
+
+        By way of memory: a disk that fills up while HDF5 writes to it ends the process.
+        """
+        content = tree.to_netcdf(engine="h5netcdf")
+        assert isinstance(content, memoryview)  # since no path was given
+        write(self.path / RECORDS, content)
 
     def run(self, study: Study, tree: xr.DataTree) -> Run:
         """The run as far as it has come, its claims not yet judged."""
@@ -175,10 +180,15 @@ class Folder:
         write_json(self.path / "run.json", self.about)
 
 
-def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run:
+def load_run(
+    path: str | os.PathLike[str], *, study: Study | None = None, drawn: bool = True
+) -> Run:
     """A finished run from its folder, after checking every file against the folder's manifest.
 
-    **Arguments:** `study`: the study it is a run of; looked up by name if `None`.
+    **Arguments:**
+
+    - `study`: the study it is a run of; looked up by name if `None`.
+    - `drawn`: whether figures and page count; not where they are to be drawn again.
 
     Raises:
         FolderError: the folder is no finished run, or something in it has changed.
@@ -187,7 +197,8 @@ def load_run(path: str | os.PathLike[str], *, study: Study | None = None) -> Run
     about = _read_about(folder)
     if about["finished"] is None:
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
-    if broken := damage(folder, folder / MANIFEST, skip=(CHECKPOINTS,)):
+    skip = (CHECKPOINTS,) if drawn else (CHECKPOINTS, FIGURES, REPORT)
+    if broken := damage(folder, folder / MANIFEST, skip=skip):
         raise FolderError(f"{folder} is damaged: {broken}")
     identity = about["identity"]
     study = study or load_study(identity["study"])

@@ -12,15 +12,13 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from . import figures
-from ._folder import CHECKPOINTS, MANIFEST, Run
+from ._folder import CHECKPOINTS, FIGURES, MANIFEST, REPORT, Run
 from ._format import decimals, format_end, format_estimate, format_method, format_rule, format_value
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
 from ._manifest import seal, write
 from ._study import Paper
 
-REPORT = "report.html"
-FIGURES = "figures"
 SIGNS = {"holds": "✓", "fails": "✗", "open": "?"}
 
 
@@ -29,7 +27,7 @@ def render_report(run: Run, drawn: Mapping[str, Figure] | None = None) -> str:
 
     **Arguments:** `drawn`: figures of the run by name; drawn from its records if `None`.
     """
-    drawn = _drawn(run) if drawn is None else drawn
+    drawn = drawn_figures(run) if drawn is None else drawn
     title = escape(f"{run.study.name} · Engrax")
     body = "\n".join((_header(run), _claims(run), _figures(drawn), _settings(run), _origin(run)))
     style = files("engrax.lab").joinpath("report.css").read_text(encoding="utf-8")
@@ -41,7 +39,8 @@ def render_report(run: Run, drawn: Mapping[str, Figure] | None = None) -> str:
     )
 
 
-def _drawn(run: Run) -> Mapping[str, Figure]:
+def drawn_figures(run: Run) -> Mapping[str, Figure]:
+    """The figures of a run by name, drawn in the library's style."""
     with figures.style():  # for what a study adds to an axis itself, such as a legend
         return run.study.plots(run)
 
@@ -226,7 +225,7 @@ def redraw(run: Run) -> Path:
     """
     folder = run.folder / FIGURES
     folder.mkdir(exist_ok=True)
-    drawn = _drawn(run)
+    drawn = drawn_figures(run)
     for name, figure in drawn.items():
         figures.save(figure, folder, name)
     page = run.folder / REPORT

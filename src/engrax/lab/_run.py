@@ -88,7 +88,7 @@ def run_study(
         progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
         folder.write_records(tree)
         run = folder.run(study, tree)
-        judged = judge(wanted, run) if _judgeable(study, scale, config) else ()
+        judged = judge(wanted, run) if judgeable(study, scale, config) else ()
         minutes = folder.minutes + (time.monotonic() - begun) / 60
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
@@ -309,7 +309,8 @@ def _check_seeds(config: Any) -> None:
         raise RunError(f"seeds must be a whole number of at least 1, got {config.seeds!r}")
 
 
-def _judgeable(study: Study, scale: str, config: Any) -> bool:
+def judgeable(study: Study, scale: str, config: Any) -> bool:
+    """Whether claims are judged: at an unmodified scale but smoke, with any 5 seeds or more."""
     unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
     return scale != "smoke" and unmodified and config.seeds >= 5
 

@@ -1,8 +1,6 @@
 """What a study is made of, and where studies are found."""
 
 import dataclasses
-import difflib
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,13 +8,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from engrax._registry import studies, unknown
 from engrax.core import Grid, Placement, State, System
 
 from ._claims import Claim
 from ._errors import UnknownName
-
-ENTRY_POINTS = "engrax.studies"
-"""The entry-point group in which any installed package may register a study."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,15 +142,7 @@ def known(kind: str, name: str, names: Any) -> str:
     """
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UnknownName(f"unknown {kind} {name!r}: {hint}there is {', '.join(names) or 'none'}")
-
-
-def studies() -> dict[str, importlib.metadata.EntryPoint]:
-    """The installed studies by name, none of them imported."""
-    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+    raise UnknownName(unknown(kind, name, names))
 
 
 def load_study(name: str) -> Study:

@@ -1,4 +1,4 @@
-"""A study that takes a second: a noisy counter against a slower one, for tests of the lab."""
+"""A noisy counter against a slower one: a study that takes a second, for tests."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from engrax.lab import (
     figures,
     paired_difference,
 )
+from engrax.tasks import load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Config:
     """Tick at which the fast counter becomes NaN in seed 0; never where negative."""
     shape: tuple[int, ...] = (2, 3)
     verbose: bool = False
+    data: str = ""
+    """A data set that is loaded, for nothing; none where empty."""
     noise: Noise = dataclasses.field(default_factory=Noise)
 
 
@@ -65,6 +68,9 @@ class Counter(System):
 
 
 def arms(config: Config) -> dict[str, Arm]:
+    if config.data:
+        load(config.data, download=False)
+
     def arm(rate: float, break_at: int) -> Arm:
         system = Counter(jnp.float32(rate), jnp.float32(config.noise.size), jnp.int32(break_at))
         return Arm(system, config.ticks)
@@ -130,3 +136,5 @@ STUDY = Study(
     headline="C1",
     plots=plots,
 )
+
+BROKEN = dataclasses.replace(STUDY, name="broken", scales={"cpu": Config(break_at=4)})
