@@ -49,8 +49,8 @@ class Config:
     """Learning rates tried for direct random target projection."""
     fwdtp_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for fixed-weight difference target propagation."""
-    extensions: int = 2
-    """How often a grid of rates may grow by one value while its best lies on the edge."""
+    tune: bool = True
+    """Whether rates are chosen on validation images; else each grid's middle value is taken."""
     fwdtp_step: float = 0.1
     """Step size of the output target in target propagation."""
     rate_surface: tuple[float, ...] = (0.0, 0.2, 0.8)
@@ -88,7 +88,7 @@ SCALES = {
         digits_train=128,
         digits_validation=50,
         digits_epochs=2,
-        extensions=0,
+        tune=False,
         rate_surface=(0.0, 0.8),
         surface_seeds=2,
         alignment_seeds=2,

@@ -31,7 +31,9 @@ def plots(run: Any) -> dict[str, Figure]:
     if sets:
         drawn["accuracy"] = _accuracy(run, sets)
         drawn["learning"] = _learning(run, sets)
-        drawn["tuning"] = _tuning(run, sets)
+    tuned = [prefix for prefix in sets if "tuning" in run[f"{prefix}ccl"].children]
+    if tuned:
+        drawn["tuning"] = _tuning(run, tuned)
     if "surface" in run:
         drawn["rates"] = _surface(run)
     if "pair" in run:
