@@ -60,7 +60,7 @@ def _accuracy(run: Any, sets: list[str]) -> Figure:
     figure, axes = _side_by_side(len(sets))
     for ax, prefix in zip(axes, sets, strict=True):
         rules = [rule for rule in RULES if f"{prefix}{rule}" in run]
-        rows = np.arange(len(rules))[::-1]
+        rows = range(len(rules))[::-1]
         for row, rule in zip(rows, rules, strict=True):
             values = 100 * run[f"{prefix}{rule}"]["test_accuracy"].isel(tick=-1).values
             _interval(ax, row, values, _color(rule))
@@ -75,7 +75,7 @@ def _accuracy(run: Any, sets: list[str]) -> Figure:
     return figure
 
 
-def _interval(ax: Axes, row: float, values: np.ndarray, color: str) -> None:
+def _interval(ax: Axes, row: int, values: np.ndarray, color: str) -> None:
     ax.plot(values, np.full(len(values), row), "o", color=figures.MUTED, markersize=3, alpha=0.5)
     if len(values) > 1 and np.isfinite(values).all():
         found = t_interval(values)
