@@ -172,13 +172,20 @@ def _figures_of(path: Path) -> list[str]:
 def _write_figures(study: str, drawn: Mapping[str, Figure], folder: Path) -> list[str]:
     names = []
     for name, figure in drawn.items():
-        svg = figures.file_svg(figure)
-        if len(svg.encode()) > LARGEST_FIGURE:
-            figures.rasterize(figure)
-            svg = figures.file_svg(figure)
-        write(folder / f"{study}-{name}.svg", svg)
+        write(folder / f"{study}-{name}.svg", _small_svg(figure))
         names.append(f"{study}-{name}.svg")
     return names
+
+
+def _small_svg(figure: Figure) -> str:
+    """The figure as SVG; as images of ever fewer dots where it is larger than a ledger keeps."""
+    svg = figures.file_svg(figure)
+    for dpi in (150.0, 100.0, 70.0):
+        if len(svg.encode()) <= LARGEST_FIGURE:
+            break
+        figures.rasterize(figure)
+        svg = figures.file_svg(figure, dpi=dpi)
+    return svg
 
 
 def _row(entry: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Measurements on arrays, weights and activations."""
 
-from ._cka import cka
+from ._cka import cka, cka_matrix
 from ._compiled_cost import CompiledCost, compiled_cost
 from ._first_passage import FirstPassage, first_passage
 from ._inverse_participation_ratio import inverse_participation_ratio
@@ -14,6 +14,7 @@ __all__ = [
     "LinearProbe",
     "Phase",
     "cka",
+    "cka_matrix",
     "classify_phase",
     "compiled_cost",
     "first_passage",

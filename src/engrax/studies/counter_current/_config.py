@@ -39,18 +39,18 @@ class Config:
     """Bound on the L2 norm of a network's gradient, for every rule."""
     ccl_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for counter-current learning, both networks alike."""
-    bp_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    bp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
     """Learning rates tried for backpropagation."""
-    fa_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    fa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """Learning rates tried for feedback alignment."""
-    dfa_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
+    dfa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """Learning rates tried for direct feedback alignment."""
-    drtp_rates: tuple[float, ...] = (0.05, 0.1, 0.2)
+    drtp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
     """Learning rates tried for direct random target projection."""
     fwdtp_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for fixed-weight difference target propagation."""
-    extensions: int = 2
-    """How often a grid of rates may grow by one value while its best lies on the edge."""
+    tune: bool = True
+    """Whether rates are chosen on validation images; else each grid's middle value is taken."""
     fwdtp_step: float = 0.1
     """Step size of the output target in target propagation."""
     rate_surface: tuple[float, ...] = (0.0, 0.2, 0.8)
@@ -158,7 +158,7 @@ SCALES = {
         digits_train=128,
         digits_validation=50,
         digits_epochs=2,
-        extensions=0,
+        tune=False,
         rate_surface=(0.0, 0.8),
         surface_seeds=2,
         alignment_seeds=2,
