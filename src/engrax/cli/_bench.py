@@ -14,9 +14,7 @@ BENCHMARKS = Path("benchmarks")
 def bench(args: list[str]) -> int:
     """Runs one topic of `benchmarks/`, or all of them; without a topic, lists them."""
     if {"-h", "--help"} & set(args):
-        print(
-            "usage: engrax bench [TOPIC|all]\n\nTimes a topic of benchmarks/; lists them without one."
-        )
+        print("usage: engrax bench [TOPIC|all]\n\nTimes a topic; lists them without one.")
         return 0
     if len(args) > 1:
         raise UsageError(f"engrax bench takes one topic, got {len(args)}")
