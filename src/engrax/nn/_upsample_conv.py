@@ -28,8 +28,11 @@ def upsample_conv2d(
     kernels = jnp.einsum("rpi,sqj,ocij->rsocpq", fold, fold, weight)
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), *((0, 0),) * (x.ndim - 3)))
     parts = [
-        [conv2d(x[:, r : r + height + 1, s : s + width + 1], kernels[r, s], bias) for s in (0, 1)]
+        conv2d(x[:, r : r + height + 1, s : s + width + 1], kernels[r, s], bias)
         for r in (0, 1)
+        for s in (0, 1)
     ]
-    y = jnp.stack([jnp.stack(row, axis=3) for row in parts], axis=2)
+    # One stack and one transposition: stacking rows of stacked columns is several times slower.
+    y = jnp.stack(parts).reshape(2, 2, *parts[0].shape)
+    y = jnp.moveaxis(y, (0, 1), (2, 4))
     return y.reshape(y.shape[0], 2 * height, 2 * width, *x.shape[3:])

@@ -49,6 +49,8 @@ class Config:
     """Learning rates tried for direct random target projection."""
     fwdtp_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Learning rates tried for fixed-weight difference target propagation."""
+    extensions: int = 2
+    """How often a grid of rates may grow by one value while its best lies on the edge."""
     fwdtp_step: float = 0.1
     """Step size of the output target in target propagation."""
     rate_surface: tuple[float, ...] = (0.0, 0.2, 0.8)
@@ -79,7 +81,6 @@ SCALES = {
         data="mnist_5k",
         train=128,
         validation=50,
-        test=100,
         hidden=16,
         hidden_layers=3,
         batch=32,
@@ -87,6 +88,7 @@ SCALES = {
         digits_train=128,
         digits_validation=50,
         digits_epochs=2,
+        extensions=0,
         rate_surface=(0.0, 0.8),
         surface_seeds=2,
         alignment_seeds=2,
