@@ -1,5 +1,6 @@
 """C5: counter-current learning of auto-encoders."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -22,13 +23,13 @@ from engrax.core import (
     serial,
 )
 from engrax.credit import AutoencoderAlignment, CounterCurrent, DualAutoencoder, network_sgd
-from engrax.lab import Arm, Claim, Part, Reference, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, Reference, at_least, at_most, paired_difference
 from engrax.nn import ConvAutoencoder
 from engrax.probes import linear_probe
 from engrax.tasks import Batches, Examples, Scaling, Split
 
 from ._config import Config
-from ._images import FLOOR, channel_first, numbers, predicted
+from ._images import FLOOR, channel_first, numbers, predicted, tuned
 from ._mlp import both_rates, forward_rate, rate
 from ._training import cut
 
@@ -176,18 +177,9 @@ def _auto(config: Config, name: str) -> Arm:
     scaling = Scaling(shape=channel_first(split.train.x))
     stream = Batches(split.train, config.auto_batch, scaling=scaling)
     epoch = repeat(serial(stream=stream, learner=learner), stream.per_epoch)
-    searches = {
-        "auto_ccl": (both_rates, config.auto_rates),
-        "auto_frozen": (forward_rate, config.auto_rates),
-        "auto_bp": (rate, config.auto_bp_rates),
-    }
-    tuning = None
-    if name in searches:
-        where, rates = searches[name]
-        tuning = Tuning(where, rates, _last_validation_error, extensions=config.extensions)
-    return Arm(
+    arm = Arm(
         observe(epoch, ErrorOn(jnp.asarray(split.validation.x))),
-        config.auto_epochs if tuning else 1,
+        config.auto_epochs,
         dims={"reconstructed": ("image", "channel", "row", "column")},
         measure=Judged(
             learner,
@@ -197,9 +189,16 @@ def _auto(config: Config, name: str) -> Arm:
             jnp.float32(config.auto_l2),
             int(split.train.y.max()) + 1,
         ),
-        tuning=tuning,
         seeds=config.auto_seeds,
     )
+    if name == "auto_random":
+        return dataclasses.replace(arm, ticks=1)
+    where, rates = {
+        "auto_ccl": (both_rates, config.auto_rates),
+        "auto_frozen": (forward_rate, config.auto_rates),
+        "auto_bp": (rate, config.auto_bp_rates),
+    }[name]
+    return tuned(config, arm, where, rates, _last_validation_error)
 
 
 def _device(part: Examples) -> tuple[Array, Array]:

@@ -1,11 +1,13 @@
 """C4: counter-current learning on convolutional nets."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import xarray as xr
 from jaxtyping import Array, Float, Key, PyTree
@@ -121,8 +123,23 @@ def _conv(config: Config, name: str) -> Arm:
         "conv_frozen": config.conv_frozen_rates,
     }[name]
     where = both_rates if name == "conv_ccl" else rate
-    tuning = Tuning(where, rates, last_validation_accuracy, extensions=config.extensions)
-    return Arm(system, config.conv_epochs, tuning=tuning, seeds=config.conv_seeds)
+    arm = Arm(system, config.conv_epochs, seeds=config.conv_seeds)
+    return tuned(config, arm, where, rates, last_validation_accuracy)
+
+
+def tuned(
+    config: Config,
+    arm: Arm,
+    where: Callable[[Any], Any],
+    rates: tuple[float, ...],
+    score: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+) -> Arm:
+    """The arm with its learning rate to be chosen; at scales without tuning, the middle one."""
+    if config.tune:
+        return dataclasses.replace(arm, tuning=Tuning(where, rates, score))
+    middle = jnp.float32(rates[len(rates) // 2])
+    system = eqx.tree_at(where, arm.system, replace_fn=lambda _: middle)
+    return dataclasses.replace(arm, system=system)
 
 
 def arms(config: Config) -> dict[str, Callable[[], Arm]]:
