@@ -12,7 +12,7 @@ from jaxtyping import Array, Int, Shaped
 from engrax.core import observe, repeat, serial
 from engrax.credit import DualChain
 from engrax.lab import Arm, Claim, Part, at_least
-from engrax.probes import cka
+from engrax.probes import cka_matrix
 from engrax.tasks import Batches
 
 from ._config import Config
@@ -40,12 +40,11 @@ class PairProbe(eqx.Module):
         activities = dual.forward(system["stream"].view(state["stream"], self.x))
         classes = dual.forward_weights[-1].shape[0]
         signals = [b[self.y] for b in dual.feedback(jnp.eye(classes))]
-        alike = [[cka(a, b) for b in signals[:-1]] for a in activities[1:]]
         pairs = zip(dual.forward_weights, dual.feedback_weights, strict=True)
         cosines = [jnp.sum(u * v.T) / (jnp.linalg.norm(u) * jnp.linalg.norm(v)) for u, v in pairs]
         right = activities[-1].argmax(1) == self.y
         return {
-            "cka": jnp.stack([jnp.stack(row) for row in alike]),
+            "cka": cka_matrix(activities[1:], signals[:-1]),
             "weight_cosine": jnp.stack(cosines),
             "accuracy": right.mean(),
         }

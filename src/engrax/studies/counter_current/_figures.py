@@ -31,7 +31,9 @@ def plots(run: Any) -> dict[str, Figure]:
     if sets:
         drawn["accuracy"] = _accuracy(run, sets)
         drawn["learning"] = _learning(run, sets)
-        drawn["tuning"] = _tuning(run, sets)
+    tuned = [prefix for prefix in sets if "tuning" in run[f"{prefix}ccl"].children]
+    if tuned:
+        drawn["tuning"] = _tuning(run, tuned)
     if "surface" in run:
         drawn["rates"] = _surface(run)
     if "pair" in run:
@@ -58,22 +60,22 @@ def _accuracy(run: Any, sets: list[str]) -> Figure:
     figure, axes = _side_by_side(len(sets))
     for ax, prefix in zip(axes, sets, strict=True):
         rules = [rule for rule in RULES if f"{prefix}{rule}" in run]
-        rows = np.arange(len(rules))[::-1]
+        rows = range(len(rules))[::-1]
         for row, rule in zip(rows, rules, strict=True):
             values = 100 * run[f"{prefix}{rule}"]["test_accuracy"].isel(tick=-1).values
             _interval(ax, row, values, _color(rule))
             paper = PAPER_ACCURACY[prefix][rule]
-            label = "paper, full data and wider net" if row == rows[0] else None
+            label = "paper (54,000 images, 256 units a layer)" if row == rows[0] else None
             ax.plot(paper, row, "D", color=figures.INK, markersize=5, fillstyle="none", label=label)
         ax.set_yticks(rows, [RULES[rule] for rule in rules])
         ax.set_ylim(-0.6, len(rules) - 0.4)
         ax.grid(visible=False, axis="y")
         ax.set(xlabel="test accuracy (%)", title=SETS[prefix])
-        ax.legend(loc="lower left")
+        ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18))
     return figure
 
 
-def _interval(ax: Axes, row: float, values: np.ndarray, color: str) -> None:
+def _interval(ax: Axes, row: int, values: np.ndarray, color: str) -> None:
     ax.plot(values, np.full(len(values), row), "o", color=figures.MUTED, markersize=3, alpha=0.5)
     if len(values) > 1 and np.isfinite(values).all():
         found = t_interval(values)
@@ -96,10 +98,10 @@ def _learning(run: Any, sets: list[str]) -> Figure:
                 ax, curve["tick"], 100 * curve.values,
                 label="CCL, frozen feedback", color=_color("ccl"), linestyle="--",
             )  # fmt: skip
-        last = 100 * run[f"{prefix}ccl"]["validation_accuracy"].isel(tick=-1).values.mean()
-        ax.set_ylim(bottom=last - 14, top=last + 3)
+        best = max(float(line.get_ydata().max()) for line in ax.lines)
+        ax.set_ylim(bottom=best - 14, top=best + 1)
         ax.set(xlabel="epoch", ylabel="validation accuracy (%)", title=SETS[prefix])
-    axes[-1].legend(loc="lower right", ncols=2)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -111,12 +113,19 @@ def _tuning(run: Any, sets: list[str]) -> Figure:
             if f"{prefix}{rule}" not in run or "tuning" not in run[f"{prefix}{rule}"].children:
                 continue
             score = 100 * run[f"{prefix}{rule}"]["tuning"]["score"].mean("calibration_seed")
-            ax.plot(score["tuned_value"], score, "o-", color=_color(rule), label=label, markersize=4)
+            ax.plot(
+                score["tuned_value"], score, "o-", color=_color(rule), label=label, markersize=4
+            )
             best = score.isel(tuned_value=int(np.nanargmax(score)))
-            ax.plot(best["tuned_value"], best, "o", color=_color(rule), markersize=9, fillstyle="none")
+            ax.plot(
+                best["tuned_value"], best, "o", color=_color(rule), markersize=9, fillstyle="none"
+            )
         ax.set_xscale("log")
+        # A rate at which learning breaks down leaves the panel instead of flattening the rest.
+        best = max(float(np.nanmax(line.get_ydata())) for line in ax.lines)
+        ax.set_ylim(best - 12, best + 1)
         ax.set(xlabel="learning rate", ylabel="validation accuracy (%)", title=SETS[prefix])
-    axes[-1].legend(loc="lower left", ncols=2)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -150,14 +159,16 @@ def _plain(values: Any) -> list[str]:
 def _agreement(run: Any) -> Figure:
     """CKA of every forward with every feedback level, from before training on."""
     steps = run["pair"]["cka"]["tick"].values
-    wanted = [step for step in (0, 20, 40, 80, 160) if step in steps] or list(steps[[0, -1]])
+    wanted = [step for step in (0, 20, 40, 80, 160) if step in steps]
+    wanted = wanted if len(wanted) > 1 else list(steps[[0, -1]])
     agreement = run["pair"]["cka"].mean("seed")
+    top = np.ceil(10 * float(agreement.max())) / 10
     with figures.style():
-        figure = Figure(figsize=(2.05 * len(wanted) + 0.9, 2.7))
+        figure = Figure(figsize=(max(figures.WIDTH, 2.05 * len(wanted) + 0.9), 2.7))
         axes = figure.subplots(1, len(wanted), sharey=True, squeeze=False)[0]
         for ax, step in zip(axes, wanted, strict=True):
             shown = agreement.sel(tick=step).transpose("forward_level", "feedback_level")
-            ax.imshow(shown, cmap="viridis", vmin=0, vmax=1, origin="lower")
+            ax.imshow(shown, cmap="viridis", vmin=0, vmax=top, origin="lower")
             ax.set(title=f"step {step}")
             ax.set_xticks(
                 range(shown.sizes["feedback_level"]), _names("b", shown["feedback_level"])
@@ -202,9 +213,7 @@ def _cost(run: Any) -> Figure:
         value = float(flops.sel(rule=rule)) / 1e6
         color = _color(rule) if rule in COLORS else figures.MUTED
         ax.barh(row, value, color=color, height=0.6)
-        ax.annotate(
-            f"{value:.2f}", (value, row), xytext=(4, 0), textcoords="offset points", va="center"
-        )
+        ax.text(1.06, row, f"{value:.2f}", color="white", va="center")
         if rule in paper:
             label = None if "paper" in ax.get_legend_handles_labels()[1] else "paper"
             ax.plot(
@@ -218,7 +227,9 @@ def _cost(run: Any) -> Figure:
             )
     ax.set_yticks(range(len(flops)), [names[rule] for rule in flops["rule"].values])
     ax.set_xscale("log")
-    ax.set_xlim(left=0.5)
+    ax.set_xlim(1, 80)
+    ax.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.minorticks_off()
     ax.grid(visible=False, axis="y")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper right")
     return figure

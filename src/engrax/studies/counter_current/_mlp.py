@@ -93,8 +93,10 @@ def _tuned(
     rates: tuple[float, ...],
 ) -> Arm:
     system, _ = training(split, learner, config.batch)
-    tuning = Tuning(where, rates, last_validation_accuracy, extensions=config.extensions)
-    return Arm(system, epochs, tuning=tuning)
+    if config.tune:
+        return Arm(system, epochs, tuning=Tuning(where, rates, last_validation_accuracy))
+    middle = jnp.float32(rates[len(rates) // 2])
+    return Arm(eqx.tree_at(where, system, replace_fn=lambda _: middle), epochs)
 
 
 def _rule(config: Config, name: str, split: Split, epochs: int) -> Arm:
