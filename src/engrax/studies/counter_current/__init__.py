@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from engrax.lab import Arm, Paper, Reference, Study
 
-from . import _cost, _dynamics, _figures, _mlp
+from . import _autoencoders, _cost, _dynamics, _figures, _image_figures, _images, _mlp
 from ._config import SCALES, Config
 
 PAPER = Paper(
@@ -25,16 +25,24 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     return {
         **_mlp.arms(config),
         **_dynamics.arms(config),
+        **_images.arms(config),
+        **_autoencoders.arms(config),
         **_cost.arms(config),
     }
 
 
-CLAIMS = (*_mlp.CLAIMS, *_dynamics.CLAIMS, *_cost.CLAIMS)
+CLAIMS = (
+    *_mlp.CLAIMS,
+    *_dynamics.CLAIMS,
+    *_images.CLAIMS,
+    *_autoencoders.CLAIMS,
+    *_cost.CLAIMS,
+)
 
 
 def plots(run: Any) -> dict[str, Figure]:
     """The figures of what was run."""
-    return _figures.plots(run)
+    return {**_figures.plots(run), **_image_figures.plots(run)}
 
 
 STUDY = Study(
