@@ -13,13 +13,14 @@ from engrax.lab import (
     RunError,
     claims_hash,
     figures,
+    load_study,
     plan_record,
     record,
     run_study,
     studies_table,
     write_table,
 )
-from engrax.lab._ledger import BEGIN, END, config_hash
+from engrax.lab._ledger import BEGIN, END, config_hash, read_ledger, with_table
 from tiny_study import CLAIMS, STUDY, Config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -101,8 +102,31 @@ def test_a_text_without_markers_is_refused(tmp_path) -> None:
         write_table(tmp_path / "README.md", tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '"tiny"'])
-def test_a_file_that_is_no_record_is_named(tmp_path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "7"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text: str) -> None:
     (tmp_path / "odd.json").write_text(text)
-    with pytest.raises(FolderError, match=r"odd\.json is no record of a study"):
+    with pytest.raises(FolderError, match=r"odd\.json cannot be read"):
         studies_table(tmp_path)
+
+
+def test_other_ledgers_stay_out_of_the_table(run, tmp_path) -> None:
+    record(run, tmp_path)
+    alone = studies_table(tmp_path)
+    (tmp_path / "benchmarks.json").write_text('{"conv": []}')
+    assert studies_table(tmp_path) == alone
+
+
+def test_the_table_in_the_readme_is_up_to_date() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    fresh = with_table(text, studies_table(REPOSITORY / "results"))
+    assert text == fresh, "run `make readme`"
+
+
+def test_recorded_claims_and_configurations_are_those_of_the_code() -> None:
+    for name, entry in read_ledger(REPOSITORY / "results").items():
+        study = load_study(name)
+        assert entry["claims_hash"] == claims_hash(study.claims), f"a rule moved: run {name} again"
+        config = dataclasses.replace(study.scale(entry["scale"]), seeds=entry["config"]["seeds"])
+        assert entry["config_hash"] == config_hash(study, entry["scale"], config), name
+        for figure in entry["figures"]:
+            assert (REPOSITORY / "results" / "figures" / figure).stat().st_size < 300_000, figure

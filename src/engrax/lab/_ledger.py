@@ -83,25 +83,29 @@ def read_ledger(results: Path) -> dict[str, dict[str, Any]]:
     """The recorded studies by name.
 
     Raises:
-        FolderError: a file there is not one that `record` wrote.
+        FolderError: a file there cannot be read.
     """
     found = {}
     for path in sorted(results.glob("*.json")):
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
-            found[entry["study"]] = entry
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FolderError(f"{path} is no record of a study; record it again") from error
+            if "study" in entry:  # else it is another ledger, such as that of the benchmarks
+                found[entry["study"]] = entry
+        except (OSError, ValueError, TypeError) as error:
+            raise FolderError(f"{path} cannot be read; record it again") from error
     return found
 
 
 def studies_table(results: Path) -> str:
     """The table of recorded studies in Markdown: paper, headline, verdicts, cost."""
+    entries = read_ledger(results).values()
+    if not entries:
+        return "No study has been recorded yet."
     rows = [
         "| Study | Paper | Headline claim: measured | Verdicts | Scale, seeds, time |",
         "|---|---|---|---|---|",
     ]
-    rows += [_row(entry) for entry in read_ledger(results).values()]
+    rows += [_row(entry) for entry in entries]
     return "\n".join(rows)
 
 
