@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from engrax.lab import Arm, Paper, Reference, Study
 
-from . import _cost, _dynamics, _figures, _mlp
+from . import _autoencoders, _cost, _dynamics, _figures, _images, _mlp
 from ._config import SCALES, Config
 
 PAPER = Paper(
@@ -33,11 +33,19 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     return {
         **_mlp.arms(config),
         **_dynamics.arms(config),
+        **_images.arms(config),
+        **_autoencoders.arms(config),
         **_cost.arms(config),
     }
 
 
-CLAIMS = (*_mlp.CLAIMS, *_dynamics.CLAIMS, *_cost.CLAIMS)
+CLAIMS = (
+    *_mlp.CLAIMS,
+    *_dynamics.CLAIMS,
+    *_images.CLAIMS,
+    *_autoencoders.CLAIMS,
+    *_cost.CLAIMS,
+)
 
 
 def plots(run: Any) -> dict[str, Figure]:
