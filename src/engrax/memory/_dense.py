@@ -116,9 +116,7 @@ class DenseAssociativeMemory(SpinNetwork):
         if self.interactions == "distinct":
             for k in range(2, self.order, 2):
                 even.append(
-                    float(self.size)
-                    if self.binary
-                    else jnp.sum(_power(self.patterns, k), axis=1)
+                    float(self.size) if self.binary else jnp.sum(_power(self.patterns, k), axis=1)
                 )
         return self.patterns.T, even
 

@@ -77,7 +77,9 @@ def _line(model: Model, temperature: Number, entropy: Number, solve) -> Line:
         chosen = (flat[0] == 0) == cold
         if chosen.any():
             points = [jnp.asarray(a[chosen]) for a in flat]
-            for column, values in zip(out, solve(model._replace(frozen=cold), *points), strict=True):
+            for column, values in zip(
+                out, solve(model._replace(frozen=cold), *points), strict=True
+            ):
                 column[chosen] = values
     return Line(*(column.reshape(given[0].shape) for column in out))
 

@@ -21,6 +21,18 @@ CURVES = {
 }
 """Part of the data -> what it is called, its color, its line."""
 
+ORDERS = {
+    "lowest": "lowest IPR",
+    "highest": "highest IPR",
+    "random": "at random",
+    "magnitude": "smallest weights",
+    "loss": "least training loss",
+}
+"""Order of pruning -> what goes first in it."""
+
+COLLAPSED = 0.5
+"""Below it in training and test, a transformer does neither."""
+
 PHASE_COLORS = {
     Phase.CONFUSION: "#c3c8d0",
     Phase.MEMORIZATION: "#d98c5f",
@@ -114,24 +126,38 @@ def _spectra(run: Any, names: list[str]) -> Figure:
 
 
 def _pruning(run: Any) -> Figure:
-    """Accuracy of the unregularized net while its units are removed, in three orders."""
-    titles = {
-        "lowest": "lowest IPR first",
-        "highest": "highest IPR first",
-        "random": "random order",
-    }
+    """Accuracy of the unregularized net while its units are removed, in five orders."""
     figure, grid = figures.panels(
-        3, xlabel="units removed (%)", ylabel="accuracy (%)", titles=list(titles.values())
+        3,
+        rows=2,
+        xlabel="units removed (%)",
+        ylabel="accuracy (%)",
+        titles=[
+            f"{title} first" if order != "random" else title for order, title in ORDERS.items()
+        ],
     )
     final = run["none"]["final"]
     removed = 100 * final["pruned"].to_numpy()
-    for panel, order in zip(grid, titles, strict=True):
+    for panel, order in zip(grid, ORDERS, strict=False):
         for part, (label, color, line) in CURVES.items():
             values = 100 * final[f"{order}_accuracy_{part}"].to_numpy()
             figures.band(panel, removed, values, label=label, color=color, linestyle=line)
         _ceiling_line(panel, 100 * float(final["ceiling"].mean()))
         panel.set(xlim=(0, 100), ylim=(-3, 103))
-    _legend(figure, *grid[0].get_legend_handles_labels(), 4)
+    above, free = grid[2], grid[5]
+    above.tick_params(labelbottom=True)
+    above.set_xlabel("units removed (%)")
+    free.set_axis_off()
+    area = float(final["detector"].mean())
+    says = "A low IPR tells the units whose\nremoval hurts the corrupted labels:"
+    with figures.style():
+        free.annotate(
+            f"{says}\narea under the curve {area:.2f}",
+            (0.02, 0.02),
+            xycoords="axes fraction",
+            fontsize=9,
+        )
+        free.legend(*grid[0].get_legend_handles_labels(), loc="upper left", borderaxespad=0)
     return figure
 
 
@@ -207,11 +233,19 @@ def _transformer(run: Any) -> Figure:
         values = 100 * data[f"{part}_accuracy"].isel(tick=-1).to_numpy()
         figures.band(right, place, values, label=label, color=color, linestyle=line)
     right.set(ylabel="accuracy at the end (%)", ylim=(-3, 103))
+    # A net that does neither has collapsed, and a constant embedding has the ratio 1.
+    train, test = (
+        data[f"{part}_accuracy"].isel(tick=-1).mean("seed") for part in ("train", "test")
+    )
     for panel in (left, right):
+        for decay in place[np.maximum(train, test).to_numpy() < COLLAPSED]:
+            panel.axvspan(decay - 0.5, decay + 0.5, color=figures.MUTED, alpha=0.15, linewidth=0)
+        panel.set_xlim(-0.5, len(place) - 0.5)
         panel.set_xticks(place, [f"{decay:g}" for decay in decays])
         panel.set_xlabel("weight decay")
     handles, labels = right.get_legend_handles_labels()
-    _legend(figure, handles, labels, 3)
+    shade = patches.Patch(color=figures.MUTED, alpha=0.15)
+    _legend(figure, [*handles, shade], [*labels, "collapsed"], 4)
     return figure
 
 
