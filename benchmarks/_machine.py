@@ -26,7 +26,7 @@ def describe() -> dict[str, str]:
     return {
         "processor": model,
         "cores": str(os.cpu_count()),
-        "threads a side": str(THREADS),
+        "cores used": str(THREADS),
         "python": platform.python_version(),
         **versions,
     }

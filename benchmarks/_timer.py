@@ -46,6 +46,15 @@ class Alternation(NamedTuple):
         ratios = [b / a for a, b in zip(self.ours.rounds, self.peer.rounds, strict=True)]
         return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
+    @property
+    def quiet_ratio(self) -> float:
+        """The fastest round of the peer over the fastest of ours.
+
+        Other work on the machine only ever makes a round slower, and it hits thread pools of many
+        small tasks hardest; the fastest rounds are the fair ones where the machine is shared.
+        """
+        return min(self.peer.rounds) / min(self.ours.rounds)
+
 
 def seconds(work: Callable[[], object]) -> float:
     """Wall time of one call, which must not return before its work is done."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from engrax.lab import write_table
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "DATA.md", "REPRODUCING.md")]
@@ -18,7 +20,7 @@ def test_the_code_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     for number, block in enumerate(blocks):
         exec(compile(block, f"README.md, block {number}", "exec"), namespace)
     said = capsys.readouterr().out.splitlines()
-    assert int(said[0].split("%")[0]) > 60  # chance is 10 %, and one epoch reaches about 80 %
+    assert int(said[0].split("%")[0]) > 60  # chance is 10 %
     assert said[1:] == ["(2, 2, 2)", "holds"]
 
 
@@ -31,7 +33,7 @@ def test_every_make_target_and_link_exists(page):
         assert (ROOT / link).exists(), f"{page.name} links to {link}"
 
 
-def test_the_table_of_studies_is_that_of_the_ledger():
-    from engrax.lab import studies_table, with_table
-
-    assert with_table(TEXT, studies_table(ROOT / "results")) == TEXT
+def test_the_table_of_studies_is_that_of_the_ledger(tmp_path):
+    copy = tmp_path / "README.md"
+    copy.write_text(TEXT, encoding="utf-8")
+    assert not write_table(copy, ROOT / "results"), "run `make readme`"

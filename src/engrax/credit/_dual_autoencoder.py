@@ -1,7 +1,5 @@
 """A pair of auto-encoders for counter-current learning, and the losses that pull them together."""
 
-from typing import Self
-
 import equinox as eqx
 import jax.numpy as jnp
 from jax.lax import stop_gradient
@@ -52,7 +50,7 @@ class DualAutoencoder(DualNetwork):
         self,
         x: Float[Array, "batch channels height width"],
         target: Float[Array, "batch channels height width"],
-    ) -> tuple[list[Array], list[Array], Self]:
+    ) -> tuple[list[Array], list[Array], "DualAutoencoder"]:
         """Both sweeps in training mode, and the pair with moved running statistics."""
         activities, network = self.network.activities(x, training=True, between=stop_gradient)
         signals, mirror = self.mirror.activities(target, training=True, between=stop_gradient)
