@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from jaxtyping import Array
-from tiny_study import CLAIMS, STUDY, Config, Counter, plots
 
 from engrax.core import System
 from engrax.lab import (
@@ -31,6 +30,7 @@ from engrax.lab import (
     redraw,
     run_study,
 )
+from tiny_study import CLAIMS, STUDY, Config, Counter, plots
 
 
 class Hill(System):

@@ -1,1 +1,24 @@
 """Associative memories and their dynamics."""
+
+from ._dense import DenseAssociativeMemory
+from ._glauber import Glauber, glauber, retrieve
+from ._hopfield import HopfieldNetwork
+from ._network import SpinNetwork
+from ._redundant import RedundantMemory
+from ._symmetric import elementary_symmetric
+from ._tap import Tap, tap_magnetization
+from ._tensor import HebbianTensor
+
+__all__ = [
+    "DenseAssociativeMemory",
+    "Glauber",
+    "HebbianTensor",
+    "HopfieldNetwork",
+    "RedundantMemory",
+    "SpinNetwork",
+    "Tap",
+    "elementary_symmetric",
+    "glauber",
+    "retrieve",
+    "tap_magnetization",
+]

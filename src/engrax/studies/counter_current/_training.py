@@ -19,15 +19,19 @@ def cut(name: str, train: int | None, validation: int, test: int | None) -> Spli
     return subset(load(name), train, validation, test, SPLIT_KEY)
 
 
-def standardized(images: np.ndarray) -> Scaling:
-    """Zero mean and unit variance over all pixels of the training images, one row an image."""
-    features = int(np.prod(images.shape[1:]))
-    return Scaling(images.mean(dtype=np.float64), images.std(dtype=np.float64), shape=(features,))
+def standardized(images: np.ndarray, shape: tuple[int, ...] | None = None) -> Scaling:
+    """Zero mean and unit variance over all pixels of the training images; an image becomes one row
+    unless told its shape.
+    """
+    shape = shape or (int(np.prod(images.shape[1:])),)
+    return Scaling(images.mean(dtype=np.float64), images.std(dtype=np.float64), shape=shape)
 
 
-def training(split: Split, learner: Learner, batch: int) -> tuple[System, int]:
+def training(
+    split: Split, learner: Learner, batch: int, scaling: Scaling | None = None
+) -> tuple[System, int]:
     """A run whose tick is one epoch, with both accuracies after it; and the steps of an epoch."""
-    stream = Batches(split.train, batch, scaling=standardized(split.train.x))
+    stream = Batches(split.train, batch, scaling=scaling or standardized(split.train.x))
     run = repeat(serial(stream=stream, learner=learner), stream.per_epoch)
     for name, part in (("validation", split.validation), ("test", split.test)):
         run = observe(run, AccuracyOn(jnp.asarray(part.x), jnp.asarray(part.y), f"{name}_accuracy"))

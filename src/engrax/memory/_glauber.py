@@ -1,0 +1,151 @@
+"""Glauber (heat-bath) dynamics of a network of spins."""
+
+import functools
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, Int8, Key, Scalar
+
+from engrax.core import System, named
+from ._network import SpinNetwork
+
+Schedule = Literal["sequential", "subset"]
+
+
+def glauber(
+    key: Key[Array, ""],
+    network: SpinNetwork,
+    spins: Int8[Array, " N"],
+    beta: Float[Array, ""] | float,
+    sweeps: int,
+    *,
+    schedule: Schedule = "sequential",
+    fraction: float = 0.05,
+) -> tuple[Int8[Array, " N"], Float[Array, "sweeps K"]]:
+    """Heat-bath Monte Carlo: ``P(sigma_i = +1) = (1 + tanh(beta h_i)) / 2``.
+
+    - ``schedule="sequential"`` is the reference: every spin once a sweep in random order, with the
+      exact field; the running sums are recomputed at the start of each sweep, so float32 does not
+      drift. O(N K) a sweep.
+    - ``schedule="subset"`` updates a random `fraction` of the spins at once from the leading-order
+      field of the same overlaps, ``1 / fraction`` times a sweep (first-order Plefka). Fast and
+      approximate.
+
+    `beta` is the inverse temperature; infinity relaxes at T = 0, where a spin without a field
+    keeps its value. Returns the final spins and the overlaps after every sweep.
+
+    Raises ValueError for an unknown schedule, a negative number of sweeps, or a fraction outside
+    (0, 1].
+    """
+    if schedule not in ("sequential", "subset"):
+        raise ValueError(
+            f"schedule={schedule!r} is unknown, expected 'sequential' or 'subset'; "
+            "use 'sequential' for the exact sampler."
+        )
+    if sweeps < 0:
+        raise ValueError(f"sweeps={sweeps} was given, expected 0 or more; pass a count of sweeps.")
+    if not 0 < fraction <= 1:
+        raise ValueError(
+            f"fraction={fraction} was given, expected 0 < fraction <= 1; 0.05 is a good choice."
+        )
+    beta = jnp.asarray(beta, jnp.float32)
+    if schedule == "sequential":
+        sweep = functools.partial(_sequential_sweep, network, network.tables(), beta)
+    else:
+        sweep = functools.partial(_subset_sweep, network, fraction, beta)
+
+    def step(spins, key):
+        spins = sweep(spins, key)
+        return spins, network.overlaps(spins)
+
+    return jax.lax.scan(step, spins, jr.split(key, sweeps))
+
+
+class Glauber(System):
+    """Glauber dynamics as a system: one tick is one sweep, the output the overlaps after it.
+
+    - `network`: the spins' interactions.
+    - `spins`: the state at time 0, ``(N,)``.
+    - `beta`: inverse temperature, an array so that it can be swept.
+    """
+
+    network: SpinNetwork
+    spins: Int8[Array, " N"]
+    beta: Float[Array, ""]
+
+    def init(self, *, key: Key[Array, ""]) -> dict[str, Array]:
+        """The starting spins, and the key of the chain."""
+        return {"spins": self.spins, "key": named(key, "glauber")}
+
+    def step(self, state: dict[str, Array], input: Scalar) -> tuple[dict, dict]:
+        """One sequential sweep at tick `input`."""
+        key = jr.fold_in(state["key"], input)
+        spins, overlaps = glauber(key, self.network, state["spins"], self.beta, 1)
+        return {**state, "spins": spins}, {"overlaps": overlaps[0]}
+
+
+def retrieve(
+    network: SpinNetwork, cues: Int8[Array, "*batch N"], *, steps: int = 60
+) -> Int8[Array, "*batch N"]:
+    """Relax cues at T = 0, all spins at once, until nothing moves or `steps` are done.
+
+    Uses the leading-order field, two matrix products a step for a whole batch of cues. Parallel
+    updates can end in a cycle of period 2 at high load: use `glauber` with ``beta = inf`` there.
+    """
+
+    def moving(carry):
+        step, previous, current = carry
+        return (step < steps) & jnp.any(previous != current)
+
+    def move(carry):
+        step, _, current = carry
+        return step + 1, current, _align(network.mean_field(current), current)
+
+    start = (jnp.int32(0), jnp.zeros_like(cues), cues)
+    return jax.lax.while_loop(moving, move, start)[2]
+
+
+def _align(field: Float[Array, "*batch N"], spins: Int8[Array, "*batch N"]):
+    """Spins along their field; without a field they stay."""
+    return jnp.where(field == 0, spins, jnp.sign(field).astype(spins.dtype))
+
+
+def _heat_bath(field, spin, uniform, beta):
+    """New spins from fields; at T = 0 a zero field keeps the spin."""
+    up = uniform < jax.nn.sigmoid(2 * beta * field)
+    drawn = jnp.where(up, 1.0, -1.0).astype(spin.dtype)
+    return jnp.where((field == 0) & jnp.isinf(beta), spin, drawn)
+
+
+def _sequential_sweep(network, tables, beta, spins, key):
+    """Every spin once, in random order, each with the exact field of the state it meets."""
+    order_key, noise_key = jr.split(key)
+    sites = jr.permutation(order_key, spins.shape[0])
+    noise = jr.uniform(noise_key, (spins.shape[0],))
+
+    def update(carry, drawn):
+        spins, sums = carry
+        site, uniform = drawn
+        spin = spins[site]
+        field, without, contribution = network.cavity(tables, sums, site, spin)
+        spin = _heat_bath(field, spin, uniform, beta)
+        return (spins.at[site].set(spin), without + spin * contribution), None
+
+    start = (spins.astype(jnp.float32), network.sums(spins))
+    (moved, _), _ = jax.lax.scan(update, start, (sites, noise))
+    return moved.astype(spins.dtype)
+
+
+def _subset_sweep(network, fraction, beta, spins, key):
+    """``round(1 / fraction)`` parallel updates of a random subset of the spins."""
+
+    def update(spins, key):
+        choice_key, noise_key = jr.split(key)
+        chosen = jr.uniform(choice_key, spins.shape) < fraction
+        noise = jr.uniform(noise_key, spins.shape)
+        moved = _heat_bath(network.mean_field(spins), spins, noise, beta)
+        return jnp.where(chosen, moved, spins), None
+
+    return jax.lax.scan(update, spins, jr.split(key, round(1 / fraction)))[0]
