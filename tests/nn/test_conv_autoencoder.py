@@ -28,14 +28,13 @@ def test_the_first_output_is_exactly_zero_so_the_error_is_the_mean_square(traini
     np.testing.assert_array_equal(jnp.mean((X - y) ** 2), jnp.mean(X**2))
 
 
-def test_kernels_are_orthonormal_over_the_smaller_side():
+def test_kernels_are_orthonormal_over_the_larger_side():
     kernels = net().kernels
-    # (3, 2): the two inputs are the smaller side of the first kernel.
-    first = kernels[0].transpose(1, 0, 2, 3).reshape(2, -1)
-    np.testing.assert_allclose(first @ first.T, np.eye(2), atol=1e-5)
+    first = kernels[0].reshape(3, -1)
+    np.testing.assert_allclose(first @ first.T, np.eye(3), atol=1e-5)
     # The first kernel on the way up, from 5 to 3, is scaled by 1e-3; the last one is zero.
-    up = 1e3 * kernels[2].reshape(3, -1)
-    np.testing.assert_allclose(up @ up.T, np.eye(3), atol=1e-5)
+    up = 1e3 * kernels[2].transpose(1, 0, 2, 3).reshape(5, -1)
+    np.testing.assert_allclose(up @ up.T, np.eye(5), atol=1e-5)
     assert not kernels[3].any()
 
 
@@ -48,14 +47,11 @@ def test_training_normalizes_by_the_batch_and_evaluation_by_what_it_has_seen():
     model = awake()
     apart, moved = model.train(X)
     assert not np.allclose(apart, model.predict(X), atol=1e-3)
-    settled = eqx.tree_at(
-        lambda m: m.norms,
-        model,
-        tuple(eqx.tree_at(lambda n: n.momentum, n, 0.0) for n in model.norms),
-    ).train(X)[1]
-    # Evaluation divides by the unbiased deviation of the batch, which is 2 % larger at most here
-    # (24 values a channel at the code); it compounds over three normalizations.
-    np.testing.assert_allclose(settled.predict(X), apart, rtol=0.2, atol=0.3)
+    settled, _ = jax.lax.scan(lambda m, _: (m.train(X)[1], None), model, None, length=200)
+    # Nothing is left of the start (0.9^200), and the unbiased deviation is 2 % larger than that of
+    # the batch at most (24 values a channel at the code); three normalizations compound this.
+    error = jnp.abs(settled.predict(X) - apart).mean() / jnp.abs(apart).mean()
+    assert error < 0.1
     np.testing.assert_array_equal(moved.kernels[0], model.kernels[0])
     assert not np.allclose(moved.norms[0].var, model.norms[0].var)
 

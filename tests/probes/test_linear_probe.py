@@ -14,7 +14,7 @@ FEATURES = jr.normal(jr.key(1), (120, 4)) + jax.nn.one_hot(LABELS, 4) * 2.0
 def test_it_finds_the_minimum_that_scikit_learn_finds():
     l2 = 0.05
     probe = linear_probe(FEATURES, LABELS, l2=l2, classes=3)
-    x = (np.asarray(FEATURES) - probe.mean) / probe.std
+    x = (np.asarray(FEATURES) - np.asarray(probe.mean)) / np.asarray(probe.std)
     # scikit-learn sums the losses where the probe takes their mean.
     peer = LogisticRegression(C=1 / (l2 * len(x)), tol=1e-8, max_iter=1000).fit(x, LABELS)
     # Both are determined by the penalty; float32 and the peer's tolerance leave 1e-3.

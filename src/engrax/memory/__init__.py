@@ -1,6 +1,6 @@
 """Associative memories and their dynamics."""
 
-from ._dense import DenseAssociativeMemory
+from ._dense_associative import DenseAssociativeMemory
 from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
 from ._network import SpinNetwork

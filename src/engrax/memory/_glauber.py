@@ -9,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int8, Key, Scalar
 
 from engrax.core import System, named
+
 from ._network import SpinNetwork
 
 Schedule = Literal["sequential", "subset"]

@@ -1,4 +1,12 @@
-"""Counter-current learning: two networks that run against each other teach each other."""
+"""Counter-current learning: two networks that run against each other teach each other.
+
+The settings are those of the authors' code where it differs from the paper: the `dot` loss on fully
+connected nets is not normalized, there is no warm-up, the feedback network sees the C class rows.
+
+C6 counts operations of programs that compute each product once. The paper's figure for FW-DTP, 7.6
+times backpropagation, is that of its authors' code; the method itself needs, beside the forward
+pass and the weight gradients, two passes through the hidden feedback maps.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +15,7 @@ from matplotlib.figure import Figure
 
 from engrax.lab import Arm, Paper, Reference, Study
 
-from . import _cost, _dynamics, _figures, _mlp
+from . import _autoencoders, _cost, _dynamics, _figures, _image_figures, _images, _mlp
 from ._config import SCALES, Config
 
 PAPER = Paper(
@@ -25,16 +33,24 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     return {
         **_mlp.arms(config),
         **_dynamics.arms(config),
+        **_images.arms(config),
+        **_autoencoders.arms(config),
         **_cost.arms(config),
     }
 
 
-CLAIMS = (*_mlp.CLAIMS, *_dynamics.CLAIMS, *_cost.CLAIMS)
+CLAIMS = (
+    *_mlp.CLAIMS,
+    *_dynamics.CLAIMS,
+    *_images.CLAIMS,
+    *_autoencoders.CLAIMS,
+    *_cost.CLAIMS,
+)
 
 
 def plots(run: Any) -> dict[str, Figure]:
     """The figures of what was run."""
-    return _figures.plots(run)
+    return {**_figures.plots(run), **_image_figures.plots(run)}
 
 
 STUDY = Study(

@@ -15,6 +15,7 @@ from engrax.core import (
     Batch,
     GradientLearner,
     Learner,
+    System,
     accuracy,
     in_parts,
     observe,
@@ -22,7 +23,7 @@ from engrax.core import (
     serial,
 )
 from engrax.credit import AutoencoderAlignment, CounterCurrent, DualAutoencoder, network_sgd
-from engrax.lab import Arm, Claim, Part, Reference, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, Reference, at_least, at_most, paired_difference
 from engrax.nn import ConvAutoencoder
 from engrax.probes import linear_probe
 from engrax.tasks import Batches, Examples, Scaling, Split
@@ -30,7 +31,7 @@ from engrax.tasks import Batches, Examples, Scaling, Split
 from ._config import Config
 from ._images import FLOOR, channel_first, numbers, predicted
 from ._mlp import both_rates, forward_rate, rate
-from ._training import cut
+from ._training import cut, searched
 
 SHOWN = 10
 """Test images whose reconstructions are kept."""
@@ -176,6 +177,7 @@ def _auto(config: Config, name: str) -> Arm:
     scaling = Scaling(shape=channel_first(split.train.x))
     stream = Batches(split.train, config.auto_batch, scaling=scaling)
     epoch = repeat(serial(stream=stream, learner=learner), stream.per_epoch)
+    run: System = observe(epoch, ErrorOn(jnp.asarray(split.validation.x)))
     searches = {
         "auto_ccl": (both_rates, config.auto_rates),
         "auto_frozen": (forward_rate, config.auto_rates),
@@ -184,10 +186,10 @@ def _auto(config: Config, name: str) -> Arm:
     tuning = None
     if name in searches:
         where, rates = searches[name]
-        tuning = Tuning(where, rates, _last_validation_error, extensions=config.extensions)
+        run, tuning = searched(run, where, rates, _last_validation_error, tune=config.tune)
     return Arm(
-        observe(epoch, ErrorOn(jnp.asarray(split.validation.x))),
-        config.auto_epochs if tuning else 1,
+        run,
+        config.auto_epochs if name in searches else 1,
         dims={"reconstructed": ("image", "channel", "row", "column")},
         measure=Judged(
             learner,

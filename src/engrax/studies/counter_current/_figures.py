@@ -48,7 +48,7 @@ def _color(rule: str) -> str:
     return figures.PALETTE[COLORS[rule]]
 
 
-def _side_by_side(columns: int, *, width: float = 5.2, height: float = 3.6) -> tuple[Figure, Any]:
+def side_by_side(columns: int, *, width: float = 5.2, height: float = 3.6) -> tuple[Figure, Any]:
     """Panels with axes of their own: the data sets differ in their range."""
     with figures.style():
         figure = Figure(figsize=(max(figures.WIDTH, width * columns), height))
@@ -57,13 +57,13 @@ def _side_by_side(columns: int, *, width: float = 5.2, height: float = 3.6) -> t
 
 def _accuracy(run: Any, sets: list[str]) -> Figure:
     """Test accuracy of each rule: seeds, mean with its interval, the paper's value."""
-    figure, axes = _side_by_side(len(sets))
+    figure, axes = side_by_side(len(sets))
     for ax, prefix in zip(axes, sets, strict=True):
         rules = [rule for rule in RULES if f"{prefix}{rule}" in run]
         rows = range(len(rules))[::-1]
         for row, rule in zip(rows, rules, strict=True):
             values = 100 * run[f"{prefix}{rule}"]["test_accuracy"].isel(tick=-1).values
-            _interval(ax, row, values, _color(rule))
+            interval(ax, row, values, _color(rule))
             paper = PAPER_ACCURACY[prefix][rule]
             label = "paper (54,000 images, 256 units a layer)" if row == rows[0] else None
             ax.plot(paper, row, "D", color=figures.INK, markersize=5, fillstyle="none", label=label)
@@ -75,7 +75,8 @@ def _accuracy(run: Any, sets: list[str]) -> Figure:
     return figure
 
 
-def _interval(ax: Axes, row: int, values: np.ndarray, color: str) -> None:
+def interval(ax: Axes, row: int, values: np.ndarray, color: str) -> None:
+    """The seeds as dots, their mean with its 95 % interval, in one row."""
     ax.plot(values, np.full(len(values), row), "o", color=figures.MUTED, markersize=3, alpha=0.5)
     if len(values) > 1 and np.isfinite(values).all():
         found = t_interval(values)
@@ -85,7 +86,7 @@ def _interval(ax: Axes, row: int, values: np.ndarray, color: str) -> None:
 
 def _learning(run: Any, sets: list[str]) -> Figure:
     """Validation accuracy after each epoch."""
-    figure, axes = _side_by_side(len(sets))
+    figure, axes = side_by_side(len(sets))
     for ax, prefix in zip(axes, sets, strict=True):
         for rule, label in RULES.items():
             if f"{prefix}{rule}" not in run:
@@ -107,7 +108,7 @@ def _learning(run: Any, sets: list[str]) -> Figure:
 
 def _tuning(run: Any, sets: list[str]) -> Figure:
     """Validation accuracy of every learning rate tried, on a seed that no claim uses."""
-    figure, axes = _side_by_side(len(sets), height=3.2)
+    figure, axes = side_by_side(len(sets), height=3.2)
     for ax, prefix in zip(axes, sets, strict=True):
         for rule, label in RULES.items():
             if f"{prefix}{rule}" not in run or "tuning" not in run[f"{prefix}{rule}"].children:

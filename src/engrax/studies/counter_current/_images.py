@@ -12,13 +12,20 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import Batch, GradientLearner, Learner, accuracy
 from engrax.credit import ClassAlignment, CounterCurrent, DualConv, network_sgd
-from engrax.lab import Arm, Claim, Part, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, at_least, at_most, paired_difference
 from engrax.nn import ConvNet
 from engrax.tasks import Split, pool2
 
 from ._config import Config
 from ._mlp import both_rates, rate
-from ._training import cut, final_test_accuracy, last_validation_accuracy, standardized, training
+from ._training import (
+    cut,
+    final_test_accuracy,
+    last_validation_accuracy,
+    searched,
+    standardized,
+    training,
+)
 
 FLOOR = 1e-3
 """Share of the learning rate that is left at the end of the cosine."""
@@ -121,7 +128,7 @@ def _conv(config: Config, name: str) -> Arm:
         "conv_frozen": config.conv_frozen_rates,
     }[name]
     where = both_rates if name == "conv_ccl" else rate
-    tuning = Tuning(where, rates, last_validation_accuracy, extensions=config.extensions)
+    system, tuning = searched(system, where, rates, last_validation_accuracy, tune=config.tune)
     return Arm(system, config.conv_epochs, tuning=tuning, seeds=config.conv_seeds)
 
 

@@ -1,13 +1,15 @@
 """What all arms on images share: the split, the scaling, the training run and what it records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
 from engrax.core import AccuracyOn, Learner, System, named, observe, repeat, serial
+from engrax.lab import Tuning
 from engrax.tasks import Batches, Scaling, Split, load, subset
 
 SPLIT_KEY = named(jr.key(0), "counter_current/split")
@@ -36,6 +38,23 @@ def training(
     for name, part in (("validation", split.validation), ("test", split.test)):
         run = observe(run, AccuracyOn(jnp.asarray(part.x), jnp.asarray(part.y), f"{name}_accuracy"))
     return run, stream.per_epoch
+
+
+def searched(
+    system: System,
+    where: Callable[[Any], Any],
+    rates: tuple[float, ...],
+    score: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+    *,
+    tune: bool,
+) -> tuple[System, Tuning | None]:
+    """The system and the search for its learning rate; without `tune`, the system with the middle
+    rate of the grid, and no search.
+    """
+    if tune:
+        return system, Tuning(where, rates, score)
+    middle = jnp.float32(rates[len(rates) // 2])
+    return eqx.tree_at(where, system, replace_fn=lambda _: middle), None
 
 
 def last_validation_accuracy(records: Mapping[str, np.ndarray]) -> np.ndarray:
