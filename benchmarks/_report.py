@@ -39,7 +39,8 @@ class Comparison:
             "aim": self.aim,
             "ratio": round(ratio.median, 3),
             "range": [round(ratio.low, 3), round(ratio.high, 3)],
-            "quiet ratio": round(self.alternation.quiet_ratio, 3),
+            "fastest rounds": round(self.alternation.quiet_ratio, 3),
+            "processor time": round(self.alternation.processor_ratio, 3),
             "reached": min(ratio.median, self.alternation.quiet_ratio) >= self.aim,
             "seconds": {"engrax": round(ours.median, 5), "peer": round(peer.median, 5)},
             "fastest": {"engrax": round(min(ours.rounds), 5), "peer": round(min(peer.rounds), 5)},
@@ -69,8 +70,8 @@ def drawn(page: str, ledger: Mapping[str, dict]) -> str:
 def _section(topic: str, entry: Mapping[str, object]) -> str:
     lines = [
         f"\n### {topic}\n",
-        "| case | against | ratio (range) | fastest rounds | aim | ours | peer | compiling |",
-        "|---|---|---|---|---|---|---|---|",
+        "| case | against | ratio (range) | fastest rounds | processor time | aim | ours | peer | compiling |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     notes = []
     for row in entry["rows"]:
@@ -79,7 +80,7 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
         aim = f"{row['aim']:g}x" + ("" if row["reached"] else " (missed)")
         lines.append(
             f"| {row['case']} | {row['peer']} | **{row['ratio']:.3g}x** ({low:.3g} to {high:.3g}) "
-            f"| {row['quiet ratio']:.3g}x | {aim} | {_time(row['seconds']['engrax'])} "
+            f"| {row['fastest rounds']:.3g}x | {row['processor time']:.3g}x | {aim} | {_time(row['seconds']['engrax'])} "
             f"| {_time(row['seconds']['peer'])} | {compiling:.1f} s |"
         )
         rates = "; ".join(f"{name}: {rate}" for name, rate in row["rates"].items())

@@ -15,7 +15,8 @@ def measure(topic: str, comparisons: Callable[[], Iterable[Comparison]]) -> None
     for comparison in comparisons():
         done.append(comparison)
         row = comparison.row()
-        print(f"{row['case']}: {row['ratio']}x {row['range']}, quiet {row['quiet ratio']}x")
+        others = {name: row[name] for name in ("fastest rounds", "processor time", "fastest")}
+        print(f"{row['case']}: {row['ratio']}x {row['range']}, {others}", flush=True)
         for name, rate in comparison.rates.items():
             print(f"  {name}: {rate}")
         record(topic, describe(), done)

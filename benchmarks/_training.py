@@ -81,7 +81,7 @@ def _choose_threads(peer: Train) -> int:
     times = {}
     for threads in range(1, THREADS + 1):
         torch.set_num_threads(threads)
-        times[threads] = min(seconds(lambda: peer(GATE_STEPS)) for _ in range(3))
+        times[threads] = min(seconds(lambda: peer(GATE_STEPS))[0] for _ in range(3))
     best = min(times, key=times.__getitem__)
     torch.set_num_threads(best)
     return best

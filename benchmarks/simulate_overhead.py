@@ -101,6 +101,7 @@ def comparison(case: str, peer: str, ours: Callable, by_hand: Callable) -> Compa
         rates={
             "overhead, median": f"{1 / timed.ratio.median - 1:+.1%}",
             "fastest rounds": f"{1 / timed.quiet_ratio - 1:+.1%}",
+            "processor time": f"{1 / timed.processor_ratio - 1:+.1%}",
         },
     )
 
