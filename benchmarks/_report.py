@@ -70,7 +70,8 @@ def drawn(page: str, ledger: Mapping[str, dict]) -> str:
 def _section(topic: str, entry: Mapping[str, object]) -> str:
     lines = [
         f"\n### {topic}\n",
-        "| case | against | ratio (range) | fastest rounds | processor time | aim | ours | peer | compiling |",
+        "| case | against | ratio (range) | fastest rounds | processor time | aim "
+        "| ours | peer | compiling |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     notes = []
@@ -80,8 +81,9 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
         aim = f"{row['aim']:g}x" + ("" if row["reached"] else " (missed)")
         lines.append(
             f"| {row['case']} | {row['peer']} | **{row['ratio']:.3g}x** ({low:.3g} to {high:.3g}) "
-            f"| {row['fastest rounds']:.3g}x | {row['processor time']:.3g}x | {aim} | {_time(row['seconds']['engrax'])} "
-            f"| {_time(row['seconds']['peer'])} | {compiling:.1f} s |"
+            f"| {row['fastest rounds']:.3g}x | {row['processor time']:.3g}x | {aim} "
+            f"| {_time(row['seconds']['engrax'])} | {_time(row['seconds']['peer'])} "
+            f"| {compiling:.1f} s |"
         )
         rates = "; ".join(f"{name}: {rate}" for name, rate in row["rates"].items())
         notes.append(
