@@ -223,6 +223,22 @@ class Growing(System):
         return {"inner": {"w": jnp.zeros(3)}}, {}
 
 
+class Hollow(System):
+    def init(self, *, key):
+        return {"full": jnp.zeros(2), "empty": jnp.zeros((3, 0))}
+
+    def step(self, state, input):
+        return state, {}
+
+
+class Empty(System):
+    def init(self, *, key):
+        return {}
+
+    def step(self, state, input):
+        return state, {"t": input}
+
+
 class Renamed(System):
     def init(self, *, key):
         return {"a": jnp.zeros(2)}
@@ -244,6 +260,8 @@ class Mute(System):
     [
         (Growing(), r"state\['inner'\]\['w'\] from float32\(2,\) to float32\(3,\); a state keeps"),
         (Renamed(), "changes the structure of the state"),
+        (Hollow(), r"state\['empty'\] is an array of size 0; leave it out"),
+        (Empty(), "Empty has an empty state: there is nothing to run"),
         (Mute(), "must emit a flat dict of arrays, its record; Mute emits"),
     ],
 )

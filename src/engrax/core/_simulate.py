@@ -295,6 +295,8 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
             f"{type(system).__name__} emits {jax.tree.structure(out)}"
         )
     before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (one, moved))
+    if hollow := [jax.tree_util.keystr(path) for path, a in before if a.size == 0]:
+        raise ValueError(f"state{hollow[0]} is an array of size 0; leave it out of the state")
     if [p for p, _ in before] != [p for p, _ in after]:
         raise ValueError(
             "a step changes the structure of the state; give it all its parts in `init`"
