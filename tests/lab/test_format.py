@@ -54,6 +54,11 @@ def test_rules_are_printed_without_rounding() -> None:
     assert format_rule(judge_part("x", part, [0.0, 1.0])) == "−0.125 … 50 %"
 
 
+def test_a_region_of_one_point_is_an_equality() -> None:
+    part = Part(len, between(0.0, 0.0), interval="exact")
+    assert format_rule(judge_part("x", part, 0.0)) == "= 0"
+
+
 def test_methods() -> None:
     exact = judge_part("x", Part(len, at_least(0.0), interval="exact"), 1.0)
     assert format_method(exact) == "exact, n = 1"

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 
 from engrax.core import simulate
-from engrax.lab import Arm, Reference, claims_hash, figures, run_study
+from engrax.lab import Arm, claims_hash, figures, run_study
 from engrax.studies.counter_current import CLAIMS, SCALES, STUDY, arms
-from engrax.studies.counter_current._cost import crossing_gradients
+from engrax.studies.counter_current._cost import crossing_gradients, step_cost
 from engrax.studies.counter_current._figures import plots
-from engrax.studies.counter_current._mlp import RULES
+from engrax.studies.counter_current._mlp import RULES, rules
 
 KEY = jr.key(0)
 SMOKE = SCALES["smoke"]
@@ -40,14 +40,10 @@ def test_every_claim_can_be_read_and_every_figure_is_drawn(run):
 
 
 def test_arms_of_one_seed_share_initial_weights_and_batches():
-    """Pairing: before any learning, backpropagation and counter-current agree up to ELU - tanh."""
-    built = {name: arms(SMOKE)[name]() for name in ("ccl", "bp", "frozen")}
-    states = {name: simulate(arm.system, 1, key=KEY, seeds=1).state for name, arm in built.items()}
-    orders = [np.asarray(state["stream"]["order"]) for state in states.values()]
-    assert all((order == orders[0]).all() for order in orders)
-    fresh = {name: arm.system.init(key=KEY) for name, arm in built.items()}
-    up = fresh["ccl"]["learner"]["model"].forward_weights
-    for one, layer in zip(up, fresh["bp"]["learner"]["model"].layers, strict=True):
+    ccl, bp = (arms(SMOKE)[name]().system.init(key=KEY) for name in ("ccl", "bp"))
+    assert (jr.key_data(ccl["stream"]["key"]) == jr.key_data(bp["stream"]["key"])).all()
+    up, layers = ccl["learner"]["model"].forward_weights, bp["learner"]["model"].layers
+    for one, layer in zip(up, layers, strict=True):
         np.testing.assert_array_equal(one, layer.weight)
 
 
@@ -69,14 +65,18 @@ def test_no_gradient_crosses_a_layer():
     assert local > 1e-4
 
 
-def test_operations_of_a_step_come_close_to_the_paper(run):
-    """BP 2.39 and CCL 2.55 million operations an image, on the paper's net."""
-    cost = arms(dataclasses.replace(SMOKE, cost_hidden=256, hidden_layers=5))["cost"]()
-    assert isinstance(cost, Reference)
-    flops = cost.compute()["flops_per_image"] / 1e6
-    # Ours counts the update and the activation functions too.
-    assert 2.39 < float(flops.sel(rule="bp")) < 2.39 * 1.1
-    assert 2.55 < float(flops.sel(rule="ccl")) < 2.55 * 1.15
+@pytest.mark.parametrize(("rule", "paper", "slack"), [("bp", 2.39, 1.1), ("ccl", 2.55, 1.15)])
+def test_operations_of_a_step_come_close_to_the_paper(rule, paper, slack):
+    """Million operations an image on the paper's net; ours count the update and the slopes too."""
+    learner = rules(SMOKE, (784, *[256] * 5, 10))[rule]
+    flops = step_cost(learner, 32)[0] / 1e6
+    assert paper < flops < slack * paper
+
+
+class Records(dict):
+    """As much of a run as a claim reads."""
+
+    diverged = ()
 
 
 def test_the_best_baseline_is_taken_for_each_seed():
@@ -92,7 +92,7 @@ def test_the_best_baseline_is_taken_for_each_seed():
         "ccl": arm(0.9, 0.8), "fa": arm(0.5, 0.7), "dfa": arm(0.8, 0.5), "fwdtp": arm(0.1, 0.1),
         "bp": arm(0.9, 0.9), "drtp": arm(0.3, 0.3),
     }  # fmt: skip
-    run = {name: with_seeds(data) for name, data in run.items()}
+    run = Records({name: with_seeds(data) for name, data in run.items()})
     claim = next(claim for claim in CLAIMS if claim.name == "C1")
     lead = claim.parts["CCL - best of FA, DFA, FW-DTP"].value(run)
     np.testing.assert_allclose(lead, [0.1, 0.1])

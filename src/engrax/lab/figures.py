@@ -152,7 +152,7 @@ def interval_bars(ax: Axes, parts: Sequence[PartJudgement]) -> None:
     for row, part in zip(rows, parts, strict=True):
         color = VERDICT_COLORS[part.verdict]
         ax.plot(
-            factor * np.asarray(part.values), np.full(len(part.values), row), "o",
+            factor * np.asarray(part.values), row + 0.18 * (-1) ** np.arange(len(part.values)), "o",
             color=MUTED, markersize=3, alpha=0.5, markeredgewidth=0,
         )  # fmt: skip
         if math.isfinite(part.estimate):

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from ._dense import DenseAssociativeMemory
-from ._symmetric import symmetric_polynomials
 from engrax.theory import interaction_kernel
+
+from ._dense_associative import DenseAssociativeMemory
+from ._symmetric import symmetric_polynomials
 
 
 class Tap(NamedTuple):

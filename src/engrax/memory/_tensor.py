@@ -33,8 +33,9 @@ class HebbianTensor(eqx.Module):
             )
         eta = np.asarray(patterns, np.float64)
         letters = "abcdefgh"[:order]
-        total = np.einsum(",".join(f"z{x}" for x in letters) + "->" + letters, *[eta] * order,
-                          optimize="greedy")
+        total = np.einsum(
+            ",".join(f"z{x}" for x in letters) + "->" + letters, *[eta] * order, optimize="greedy"
+        )
         sites = np.indices(total.shape, sparse=True)
         distinct = functools.reduce(
             np.logical_and,

@@ -59,9 +59,7 @@ def averaged_examples(
     uniform = jr.uniform(key, patterns.shape)
     # Few steps: compare with all of them, which vectorizes; many: binary search.
     method = "compare_all" if n_examples <= 64 else "scan"
-    right = jnp.searchsorted(
-        jnp.asarray(steps, jnp.float32), uniform, side="right", method=method
-    )
+    right = jnp.searchsorted(jnp.asarray(steps, jnp.float32), uniform, side="right", method=method)
     mean = (2 * right - n_examples).astype(jnp.float32) / n_examples
     return mean * patterns.astype(jnp.float32)
 
@@ -82,7 +80,10 @@ def binarize(
 
 
 def active_pixels(
-    images: UInt8[np.ndarray, "n pixels"], *, low: float = 0.15, high: float = 0.85,
+    images: UInt8[np.ndarray, "n pixels"],
+    *,
+    low: float = 0.15,
+    high: float = 0.85,
     threshold: int = 127,
 ) -> Bool[np.ndarray, " pixels"]:
     """Pixels that are on in more than `low` and less than `high` of the images.

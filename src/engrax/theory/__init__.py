@@ -1,11 +1,11 @@
 """Mean-field theory, in float64."""
 
-from ._dense import MeanField, dense_mean_field, hopfield_mean_field
 from ._detection import detection_overlap, pairwise_detection_overlap
 from ._entropy import dataset_entropy
 from ._expectation import gaussian_expectation, gaussian_nodes
 from ._kernel import InteractionKernel, interaction_kernel
 from ._lines import Line, at_line, retrieval_spinodal
+from ._mean_field import MeanField, dense_mean_field, hopfield_mean_field
 from ._precision import in_float64
 
 __all__ = [

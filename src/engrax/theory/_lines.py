@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from ._dense import Model, Number
 from ._kernel import Interactions, interaction_kernel
+from ._mean_field import Model, Number, Values
 from ._moments import Moments
 from ._precision import in_float64
 
@@ -18,10 +18,10 @@ from ._precision import in_float64
 class Line(NamedTuple):
     """Points of a line, each field with the shape of the broadcast inputs."""
 
-    load: Float[np.ndarray, "*batch"]  # gamma; alpha = K / N for order 2
-    m: Float[np.ndarray, "*batch"]  # overlap with the archetype there
-    n: Float[np.ndarray, "*batch"]  # overlap with the learned average there
-    q: Float[np.ndarray, "*batch"]  # Edwards-Anderson overlap there
+    load: Values  # gamma; alpha = K / N for order 2
+    m: Values  # overlap with the archetype there
+    n: Values  # overlap with the learned average there
+    q: Values  # Edwards-Anderson overlap there
 
 
 def retrieval_spinodal(
@@ -30,14 +30,15 @@ def retrieval_spinodal(
     entropy: Number = 0.0,
     interactions: Interactions = "distinct",
     *,
-    nodes: int = 1001,
+    nodes: int | None = None,
 ) -> Line:
     """Largest load at which a retrieval solution exists, in float64.
 
     On the retrieval branch the load is a function of n: given n, the equation for n fixes the
     noise v (bisection, since more noise always means less overlap), v and q fix the load. Its first
-    maximum below the branch's end at load 0 is the spinodal; no critical slowing down is met. At T = 0 and rho = 0 this is
-    ``gamma = (P/4) (erf(y)^{P-1} / y)^2`` maximized over y. The load is 0 where nothing retrieves.
+    maximum below the branch's end at load 0 is the spinodal; no critical slowing down is met.
+    At T = 0 and rho = 0 this is ``gamma = (P/4) (erf(y)^{P-1} / y)^2`` maximized
+    over y. The load is 0 where nothing retrieves.
 
     Order 2 is the Hopfield network (``interactions`` is ignored there). `temperature` and
     `entropy` broadcast; units as in `dense_mean_field`. Raises ValueError for an order below 2 or
@@ -52,7 +53,7 @@ def at_line(
     entropy: Number = 0.0,
     interactions: Interactions = "distinct",
     *,
-    nodes: int = 1001,
+    nodes: int | None = None,
 ) -> Line:
     """Load above which the retrieval solution breaks replica symmetry (de Almeida, Thouless).
 
@@ -77,7 +78,7 @@ def _line(model: Model, temperature: Number, entropy: Number, solve) -> Line:
         chosen = (flat[0] == 0) == cold
         if chosen.any():
             points = [jnp.asarray(a[chosen]) for a in flat]
-            for column, values in zip(out, solve(model._replace(frozen=cold), *points), strict=True):
+            for column, values in zip(out, solve(model.at(flat[0][chosen]), *points), strict=True):
                 column[chosen] = values
     return Line(*(column.reshape(given[0].shape) for column in out))
 
@@ -116,13 +117,17 @@ def _spinodal_point(model: Model, temperature: Array, entropy: Array) -> Line:
     branch = jax.vmap(lambda n: _branch(model, n, temperature, entropy))
     points = 65
     high, low = _upper_end(model, temperature, entropy), jnp.asarray(1e-6)
-    for _ in range(3):
-        n = jnp.linspace(high, low, points)
+
+    def zoom(window, _):
+        n = jnp.linspace(window[0], window[1], points)
         load, found = branch(n)
         falls = load[1:] < load[:-1]
         best = jnp.where(jnp.any(falls), jnp.argmax(falls), points - 1)
-        high, low = n[jnp.maximum(best - 1, 0)], n[jnp.minimum(best + 1, points - 1)]
-    return Line(load[best], found.m[best], found.n[best], found.q[best])
+        window = n[jnp.maximum(best - 1, 0)], n[jnp.minimum(best + 1, points - 1)]
+        return window, Line(load[best], found.m[best], found.n[best], found.q[best])
+
+    _, found = jax.lax.scan(zoom, (high, low), length=3)
+    return jax.tree.map(lambda a: a[-1], found)
 
 
 def _upper_end(model: Model, temperature: Array, entropy: Array) -> Array:
@@ -143,6 +148,7 @@ def _at_points(model: Model, temperature: Array, entropy: Array) -> Line:
 def _at_point(model: Model, temperature: Array, entropy: Array) -> Line:
     """Where the replicon passes 1 between the spinodal and the branch's end at load 0."""
     end = _spinodal_point(model, temperature, entropy)
+    lowest = jnp.asarray(end.n)
     if model.frozen:
         return Line(jnp.zeros(()), end.m, end.n, end.q)
 
@@ -152,9 +158,9 @@ def _at_point(model: Model, temperature: Array, entropy: Array) -> Line:
         load, found = _branch(model, n, temperature, entropy)
         return 1.0 - model.replicon(load, found)
 
-    broken = stability(end.n, None) < 0
-    bracket = {"lower": end.n, "upper": jnp.maximum(top, end.n)}
+    broken = stability(lowest, None) < 0
+    bracket = {"lower": lowest, "upper": jnp.maximum(top, lowest)}
     root = optx.Bisection(rtol=1e-10, atol=1e-10, flip=False)
-    n = optx.root_find(stability, root, end.n, options=bracket, max_steps=50, throw=False).value
+    n = optx.root_find(stability, root, lowest, options=bracket, max_steps=50, throw=False).value
     load, found = _branch(model, n, temperature, entropy)
     return Line(*(jnp.where(broken, a, jnp.nan) for a in (load, found.m, found.n, found.q)))

@@ -78,9 +78,7 @@ def moments(
     )
 
 
-def frozen_moments(
-    signal: Float[Array, ""], noise: Float[Array, ""], law: ExampleLaw
-) -> Moments:
+def frozen_moments(signal: Float[Array, ""], noise: Float[Array, ""], law: ExampleLaw) -> Moments:
     """Moments at ``T = 0`` in closed form."""
     variance = jnp.maximum(signal**2 * law.spread + noise, TINY)
     ratio = signal * law.center / jnp.sqrt(2 * variance)
@@ -108,5 +106,3 @@ def field_moments(
     if frozen:
         return frozen_moments(signal, noise, law)
     return moments(signal, noise, temperature, law, nodes)
-
-

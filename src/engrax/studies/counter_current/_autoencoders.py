@@ -29,9 +29,9 @@ from engrax.probes import linear_probe
 from engrax.tasks import Batches, Examples, Scaling, Split
 
 from ._config import Config
-from ._images import FLOOR, channel_first, numbers, predicted, tuned
+from ._images import FLOOR, channel_first, numbers, predicted
 from ._mlp import both_rates, forward_rate, rate
-from ._training import cut
+from ._training import cut, tuned
 
 SHOWN = 10
 """Test images whose reconstructions are kept."""

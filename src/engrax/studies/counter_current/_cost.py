@@ -21,7 +21,7 @@ from ._mlp import rules
 FEATURES, CLASSES = 784, 10
 
 
-def _step_cost(learner: Learner, batch: int) -> tuple[float, float]:
+def step_cost(learner: Learner, batch: int) -> tuple[float, float]:
     """(operations an image, scratch bytes) of one compiled step; nothing is run."""
     arrays, static = eqx.partition(learner, eqx.is_array)
     state = jax.eval_shape(lambda key: learner.init(key=key), jr.key(0))
@@ -66,9 +66,7 @@ def _costs(config: Config) -> xr.Dataset:
     fixed = learners["fwdtp"]
     assert isinstance(fixed, TargetPropagation)
     learners["dtp"] = TargetPropagation(fixed.build, fixed.optimizer, fixed.hyper, learned=True)
-    flops, scratch = zip(
-        *(_step_cost(v, config.cost_batch) for v in learners.values()), strict=True
-    )
+    flops, scratch = zip(*(step_cost(v, config.cost_batch) for v in learners.values()), strict=True)
     crossing, local = crossing_gradients((12, *[8] * config.hidden_layers, 4))
     return xr.Dataset(
         {

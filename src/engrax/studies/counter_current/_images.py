@@ -1,26 +1,31 @@
 """C4: counter-current learning on convolutional nets."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import xarray as xr
 from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import Batch, GradientLearner, Learner, accuracy
 from engrax.credit import ClassAlignment, CounterCurrent, DualConv, network_sgd
-from engrax.lab import Arm, Claim, Part, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, at_least, at_most, paired_difference
 from engrax.nn import ConvNet
 from engrax.tasks import Split, pool2
 
 from ._config import Config
 from ._mlp import both_rates, rate
-from ._training import cut, final_test_accuracy, last_validation_accuracy, standardized, training
+from ._training import (
+    cut,
+    final_test_accuracy,
+    last_validation_accuracy,
+    standardized,
+    training,
+    tuned,
+)
 
 FLOOR = 1e-3
 """Share of the learning rate that is left at the end of the cosine."""
@@ -125,21 +130,6 @@ def _conv(config: Config, name: str) -> Arm:
     where = both_rates if name == "conv_ccl" else rate
     arm = Arm(system, config.conv_epochs, seeds=config.conv_seeds)
     return tuned(config, arm, where, rates, last_validation_accuracy)
-
-
-def tuned(
-    config: Config,
-    arm: Arm,
-    where: Callable[[Any], Any],
-    rates: tuple[float, ...],
-    score: Callable[[Mapping[str, np.ndarray]], np.ndarray],
-) -> Arm:
-    """The arm with its learning rate to be chosen; at scales without tuning, the middle one."""
-    if config.tune:
-        return dataclasses.replace(arm, tuning=Tuning(where, rates, score))
-    middle = jnp.float32(rates[len(rates) // 2])
-    system = eqx.tree_at(where, arm.system, replace_fn=lambda _: middle)
-    return dataclasses.replace(arm, system=system)
 
 
 def arms(config: Config) -> dict[str, Callable[[], Arm]]:

@@ -19,12 +19,12 @@ from engrax.credit import (
     TargetPropagation,
     network_sgd,
 )
-from engrax.lab import Arm, Claim, Part, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, at_least, at_most, paired_difference
 from engrax.nn import MLP
 from engrax.tasks import Split
 
 from ._config import Config
-from ._training import cut, final_test_accuracy, last_validation_accuracy, training
+from ._training import cut, final_test_accuracy, last_validation_accuracy, training, tuned
 
 RULES = {
     "ccl": "CCL",
@@ -93,10 +93,7 @@ def _tuned(
     rates: tuple[float, ...],
 ) -> Arm:
     system, _ = training(split, learner, config.batch)
-    if config.tune:
-        return Arm(system, epochs, tuning=Tuning(where, rates, last_validation_accuracy))
-    middle = jnp.float32(rates[len(rates) // 2])
-    return Arm(eqx.tree_at(where, system, replace_fn=lambda _: middle), epochs)
+    return tuned(config, Arm(system, epochs), where, rates, last_validation_accuracy)
 
 
 def _rule(config: Config, name: str, split: Split, epochs: int) -> Arm:

@@ -14,16 +14,23 @@ from ._moments import Moments, example_law, field_moments
 from ._precision import in_float64
 
 Number = Float[np.ndarray, "*_"] | float | int
+Values = Float[np.ndarray, "*batch"] | Float[Array, "*batch"]
+"""NumPy for the caller, traced arrays inside the solver."""
+
+
+FEWEST_NODES, MOST_NODES = 801, 100_001
 
 
 class MeanField(NamedTuple):
     """Solution of the mean-field equations, each field with the shape of the broadcast inputs."""
 
-    m: Float[np.ndarray, "*batch"]  # overlap with the archetype
-    n: Float[np.ndarray, "*batch"]  # overlap with the learned (normalized) average
-    q: Float[np.ndarray, "*batch"]  # Edwards-Anderson overlap
-    free_energy: Float[np.ndarray, "*batch"]  # per spin
-    at_stable: Bool[np.ndarray, "*batch"]  # stable against replica-symmetry breaking
+    m: Values  # overlap with the archetype
+    n: Values  # overlap with the learned (normalized) average
+    q: Values  # Edwards-Anderson overlap
+    free_energy: Values  # per spin
+    at_stable: (
+        Bool[np.ndarray, "*batch"] | Bool[Array, "*batch"]
+    )  # stable against replica-symmetry breaking
 
 
 class Model(NamedTuple):
@@ -32,8 +39,19 @@ class Model(NamedTuple):
     order: int  # 2 stands for the AGS equations
     interactions: Interactions = "distinct"
     n_examples: int | None = None
-    nodes: int = 4001
+    nodes: int | None = None  # chosen from the lowest temperature
     frozen: bool = False  # T = 0
+
+    def at(self, temperature: np.ndarray) -> "Model":
+        """The model with all that the temperatures (all zero, or none) settle before tracing.
+
+        tanh(beta y) has poles at a distance pi T / 2 from the real axis, so the spacing of the
+        nodes has to shrink with T; 64 / T of them leave an error below 1e-10.
+        """
+        if not temperature.any():
+            return self._replace(frozen=True)
+        enough = int(np.clip(64 / temperature.min(), FEWEST_NODES, MOST_NODES)) | 1
+        return self._replace(nodes=self.nodes or enough)
 
     def signal(self, n: Array) -> Array:
         """Field J of the condensed pattern."""
@@ -52,7 +70,9 @@ class Model(NamedTuple):
     def moments(self, n: Array, noise: Array, temperature: Array, entropy: Array) -> Moments:
         """Moments of one spin when the retrieved overlap is n."""
         law = example_law(entropy, self.n_examples)
-        return field_moments(self.signal(n), noise, temperature, law, self.nodes, self.frozen)
+        return field_moments(
+            self.signal(n), noise, temperature, law, self.nodes or FEWEST_NODES, self.frozen
+        )
 
     def replicon(self, load: Array, found: Moments) -> Array:
         """Eigenvalue ratio of the replicon; replica symmetry is stable below 1."""
@@ -70,7 +90,7 @@ def dense_mean_field(
     interactions: Interactions = "distinct",
     *,
     n_examples: int | None = None,
-    nodes: int = 4001,
+    nodes: int | None = None,
 ) -> MeanField:
     """Retrieval solution of the replica-symmetric equations, order P >= 3, in float64.
 
@@ -86,6 +106,7 @@ def dense_mean_field(
     - `entropy`: rho of the data set (`dataset_entropy`).
     - `interactions`: ``"distinct"`` or ``"all"``, as in `engrax.memory.DenseAssociativeMemory`.
     - `n_examples`: the exact binomial law of so many examples instead of the normal law of many.
+    - `nodes`: of the quadrature; chosen from the lowest temperature if None.
 
     `load`, `temperature` and `entropy` broadcast. Source: re-derived after Agliari et al., arXiv
     2212.00606; the equations there are those of K = gamma (2/P!) N^{P-1}.
@@ -105,13 +126,14 @@ def hopfield_mean_field(
     entropy: Number = 0.0,
     *,
     n_examples: int | None = None,
-    nodes: int = 4001,
+    nodes: int | None = None,
 ) -> MeanField:
     """Retrieval solution of the Hopfield network (P = 2) at load ``alpha = K / N``, in float64.
 
     The equations of Amit, Gutfreund and Sompolinsky (1985) with noise ``v = alpha q / (1 - beta
-    (1 - q))^2``, for averaged examples of data-set entropy rho; at T = 0 and rho = 0 retrieval ends
-    at alpha = 0.138. Arguments as in `dense_mean_field`. Raises ValueError for numbers out of range.
+    (1 - q))^2``, for averaged examples of data-set entropy rho; at T = 0 and rho = 0 retrieval
+    ends at alpha = 0.138. Arguments as in `dense_mean_field`. Raises ValueError for numbers out of
+    range.
     """
     return _solve(Model(2, "distinct", n_examples, nodes), load, temperature, entropy)
 
@@ -152,7 +174,7 @@ def _frozen_free_energy(model: Model, n: Array, load: Array, entropy: Array) -> 
 
 
 def _frozen_susceptibility(model: Model, n: Array, load: Array, entropy: Array) -> Array:
-    """chi of the Hopfield network at T = 0 when n is known, by iteration."""
+    """Susceptibility of the Hopfield network at T = 0 when n is known, by iteration."""
 
     def update(chi, _):
         noise = load * model.noise(jnp.ones(()), chi)
@@ -177,7 +199,7 @@ def _solve(model: Model, load: Number, temperature: Number, entropy: Number) -> 
         chosen = frozen == cold
         if chosen.any():
             points = [jnp.asarray(a[chosen]) for a in flat]
-            solved = _solve_points(model._replace(frozen=cold), *points)
+            solved = _solve_points(model.at(flat[1][chosen]), *points)
             for column, values in zip(out, solved, strict=True):
                 column[chosen] = values
     return MeanField(*(column.reshape(given[0].shape) for column in out))

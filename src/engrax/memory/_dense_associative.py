@@ -85,8 +85,9 @@ class DenseAssociativeMemory(SpinNetwork):
     def local_field(self, spins: Int8[Array, " N"]) -> Float[Array, " N"]:
         """Exact field ``h_i = (E(-1) - E(+1)) / 2`` on every spin, O(P K N).
 
-        e_P is linear in each ``x_i``, hence ``h_i = (N / 2 C(N,P)) sum_mu etahat_i e_{P-1}(others)``
-        and ``e_k(others) = sum_j (-x_i)^j e_{k-j}(all)``: P matrix products, no (K, N) fields.
+        e_P is linear in each ``x_i``, hence ``h_i = (N / 2 C(N,P)) sum_mu etahat_i
+        e_{P-1}(others)`` and ``e_k(others) = sum_j (-x_i)^j e_{k-j}(all)``: P matrix products,
+        no (K, N) fields.
         """
         eta, sigma = _real(self.patterns), _real(spins)
         if self.interactions == "all":
@@ -116,9 +117,7 @@ class DenseAssociativeMemory(SpinNetwork):
         if self.interactions == "distinct":
             for k in range(2, self.order, 2):
                 even.append(
-                    float(self.size)
-                    if self.binary
-                    else jnp.sum(_power(self.patterns, k), axis=1)
+                    float(self.size) if self.binary else jnp.sum(_power(self.patterns, k), axis=1)
                 )
         return self.patterns.T, even
 
