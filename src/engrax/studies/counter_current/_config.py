@@ -104,7 +104,7 @@ class Config:
     """C4: weight decay of backpropagation."""
     conv_rates: tuple[float, ...] = (1.0, 2.0, 4.0)
     """C4: learning rates tried for counter-current learning, both networks alike."""
-    conv_bp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
+    conv_bp_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """C4: learning rates tried for backpropagation."""
     conv_frozen_rates: tuple[float, ...] = (2.0, 4.0, 8.0)
     """C4: learning rates tried for the readout on frozen features."""
@@ -169,7 +169,7 @@ SCALES = {
         conv_data="mnist_5k",
         conv_train=96,
         conv_validation=50,
-        conv_channels=(4, 4, 4),
+        conv_channels=(4, 4),
         conv_batch=32,
         conv_epochs=2,
         conv_warmup=2,
@@ -177,7 +177,7 @@ SCALES = {
         auto_data="mnist_5k",
         auto_train=96,
         auto_validation=50,
-        auto_channels=(4, 4),
+        auto_channels=(4,),
         auto_batch=32,
         auto_epochs=2,
         auto_warmup=2,
