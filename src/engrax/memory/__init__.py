@@ -1,6 +1,6 @@
 """Associative memories and their dynamics."""
 
-from ._dense_associative import DenseAssociativeMemory
+from ._dense_associative import DenseAssociativeMemory, Interactions
 from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
 from ._network import SpinNetwork
@@ -14,6 +14,7 @@ __all__ = [
     "Glauber",
     "HebbianTensor",
     "HopfieldNetwork",
+    "Interactions",
     "RedundantMemory",
     "SpinNetwork",
     "Tap",

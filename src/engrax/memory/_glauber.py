@@ -57,11 +57,7 @@ def glauber(
     else:
         sweep = functools.partial(_subset_sweep, network, fraction, beta)
 
-    def step(spins, key):
-        spins = sweep(spins, key)
-        return spins, network.overlaps(spins)
-
-    return jax.lax.scan(step, spins, jr.split(key, sweeps))
+    return jax.lax.scan(sweep, spins, jr.split(key, sweeps))
 
 
 class Glauber(System):
@@ -135,8 +131,8 @@ def _sequential_sweep(network, tables, beta, spins, key):
         return (spins.at[site].set(spin), without + spin * contribution), None
 
     start = (spins.astype(jnp.float32), network.sums(spins))
-    (moved, _), _ = jax.lax.scan(update, start, (sites, noise))
-    return moved.astype(spins.dtype)
+    (moved, sums), _ = jax.lax.scan(update, start, (sites, noise))
+    return moved.astype(spins.dtype), sums[0] / spins.shape[0]
 
 
 def _subset_sweep(network, fraction, beta, spins, key):
@@ -149,4 +145,5 @@ def _subset_sweep(network, fraction, beta, spins, key):
         moved = _heat_bath(network.mean_field(spins), spins, noise, beta)
         return jnp.where(chosen, moved, spins), None
 
-    return jax.lax.scan(update, spins, jr.split(key, round(1 / fraction)))[0]
+    moved = jax.lax.scan(update, spins, jr.split(key, round(1 / fraction)))[0]
+    return moved, network.overlaps(moved)

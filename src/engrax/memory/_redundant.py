@@ -78,7 +78,13 @@ class RedundantMemory(eqx.Module):
         gives a field of P/2.
         """
         sigma = spins.astype(jnp.float32)
-        activity, slope = self._activity(sigma), jax.jacobian(self._activity)(sigma)
+        slope = jnp.zeros((self.representations.shape[0], self.size), sigma.dtype)
+        for axis in range(1, self.representations.ndim):
+            rest = jnp.moveaxis(self.representations, axis, 1)
+            for _ in range(self.representations.ndim - 2):
+                rest = rest @ sigma
+            slope = slope + rest
+        activity = self._activity(sigma)
         without = activity[:, None] - slope * sigma[None, :]
         return jnp.sum(without * slope, axis=0) * float(self.size) ** (1 - self.order)
 

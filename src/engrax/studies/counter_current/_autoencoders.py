@@ -1,5 +1,6 @@
 """C5: counter-current learning of auto-encoders."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -15,7 +16,6 @@ from engrax.core import (
     Batch,
     GradientLearner,
     Learner,
-    System,
     accuracy,
     in_parts,
     observe,
@@ -31,7 +31,7 @@ from engrax.tasks import Batches, Examples, Scaling, Split
 from ._config import Config
 from ._images import FLOOR, channel_first, numbers, predicted
 from ._mlp import both_rates, forward_rate, rate
-from ._training import cut, searched
+from ._training import cut, tuned
 
 SHOWN = 10
 """Test images whose reconstructions are kept."""
@@ -177,19 +177,9 @@ def _auto(config: Config, name: str) -> Arm:
     scaling = Scaling(shape=channel_first(split.train.x))
     stream = Batches(split.train, config.auto_batch, scaling=scaling)
     epoch = repeat(serial(stream=stream, learner=learner), stream.per_epoch)
-    run: System = observe(epoch, ErrorOn(jnp.asarray(split.validation.x)))
-    searches = {
-        "auto_ccl": (both_rates, config.auto_rates),
-        "auto_frozen": (forward_rate, config.auto_rates),
-        "auto_bp": (rate, config.auto_bp_rates),
-    }
-    tuning = None
-    if name in searches:
-        where, rates = searches[name]
-        run, tuning = searched(run, where, rates, _last_validation_error, tune=config.tune)
-    return Arm(
-        run,
-        config.auto_epochs if name in searches else 1,
+    arm = Arm(
+        observe(epoch, ErrorOn(jnp.asarray(split.validation.x))),
+        config.auto_epochs,
         dims={"reconstructed": ("image", "channel", "row", "column")},
         measure=Judged(
             learner,
@@ -199,9 +189,16 @@ def _auto(config: Config, name: str) -> Arm:
             jnp.float32(config.auto_l2),
             int(split.train.y.max()) + 1,
         ),
-        tuning=tuning,
         seeds=config.auto_seeds,
     )
+    if name == "auto_random":
+        return dataclasses.replace(arm, ticks=1)
+    where, rates = {
+        "auto_ccl": (both_rates, config.auto_rates),
+        "auto_frozen": (forward_rate, config.auto_rates),
+        "auto_bp": (rate, config.auto_bp_rates),
+    }[name]
+    return tuned(config, arm, where, rates, _last_validation_error)
 
 
 def _device(part: Examples) -> tuple[Array, Array]:

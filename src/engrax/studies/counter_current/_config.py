@@ -43,7 +43,7 @@ class Config:
     """Learning rates tried for backpropagation."""
     fa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
     """Learning rates tried for feedback alignment."""
-    dfa_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
+    dfa_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
     """Learning rates tried for direct feedback alignment."""
     drtp_rates: tuple[float, ...] = (0.2, 0.4, 0.8)
     """Learning rates tried for direct random target projection."""

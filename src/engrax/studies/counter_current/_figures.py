@@ -14,20 +14,35 @@ from ._mlp import RULES
 
 COLORS = dict(zip(RULES, (1, 0, 2, 3, 4, 5), strict=True))
 """Rule -> position in the palette; counter-current learning is blue everywhere."""
-PAPER_ACCURACY = {
-    "mnist_": {
-        "ccl": 98.13, "bp": 98.19, "fa": 96.96, "dfa": 97.27, "fwdtp": 97.20, "drtp": 92.16,
-    },
-    "": {"ccl": 88.58, "bp": 89.58, "fa": 87.38, "dfa": 87.35, "fwdtp": 87.78, "drtp": 82.03},
+_COLUMNS: tuple[str, ...] = ("ccl", "bp", "fa", "dfa", "fwdtp", "drtp")
+PAPER_ACCURACY: dict[str, dict[str, float]] = {
+    data: dict(zip(_COLUMNS, values, strict=True))
+    for data, values in {
+        "mnist": (98.13, 98.19, 96.96, 97.27, 97.20, 92.16),
+        "mnist_5k": (98.13, 98.19, 96.96, 97.27, 97.20, 92.16),
+        "fashion_mnist": (88.58, 89.58, 87.38, 87.35, 87.78, 82.03),
+        "cifar10": (52.73, 50.03, 45.76, 42.86, 45.91, 33.85),
+        "cifar100": (21.76, 22.55, 22.13, 19.87, 21.09, 15.53),
+    }.items()
+}
+"""The paper's test accuracies (%), each on the whole data set."""
+NAMES = {
+    "mnist": "MNIST", "mnist_5k": "MNIST", "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10", "cifar100": "CIFAR-100",
 }  # fmt: skip
-"""The paper's test accuracies (%), on all of MNIST and of Fashion-MNIST."""
-SETS = {"mnist_": "MNIST, 3,500 images", "": "Fashion-MNIST, 20,000 images"}
+
+
+def _set(run: Any, prefix: str) -> tuple[str, str]:
+    """The data set behind the arms with this prefix, and what to call it."""
+    config = run.config
+    data, images = ("mnist_5k", config.digits_train) if prefix else (config.data, config.train)
+    return data, f"{NAMES[data]}, {'all' if images is None else format(images, ',')} images"
 
 
 def plots(run: Any) -> dict[str, Figure]:
     """What the run holds of these figures."""
     drawn = {}
-    sets = [prefix for prefix in SETS if f"{prefix}ccl" in run and f"{prefix}bp" in run]
+    sets = [prefix for prefix in ("mnist_", "") if f"{prefix}ccl" in run and f"{prefix}bp" in run]
     if sets:
         drawn["accuracy"] = _accuracy(run, sets)
         drawn["learning"] = _learning(run, sets)
@@ -64,13 +79,13 @@ def _accuracy(run: Any, sets: list[str]) -> Figure:
         for row, rule in zip(rows, rules, strict=True):
             values = 100 * run[f"{prefix}{rule}"]["test_accuracy"].isel(tick=-1).values
             interval(ax, row, values, _color(rule))
-            paper = PAPER_ACCURACY[prefix][rule]
-            label = "paper (54,000 images, 256 units a layer)" if row == rows[0] else None
+            paper = PAPER_ACCURACY[_set(run, prefix)[0]][rule]
+            label = "paper (whole data set, wider net)" if row == rows[0] else None
             ax.plot(paper, row, "D", color=figures.INK, markersize=5, fillstyle="none", label=label)
         ax.set_yticks(rows, [RULES[rule] for rule in rules])
         ax.set_ylim(-0.6, len(rules) - 0.4)
         ax.grid(visible=False, axis="y")
-        ax.set(xlabel="test accuracy (%)", title=SETS[prefix])
+        ax.set(xlabel="test accuracy (%)", title=_set(run, prefix)[1])
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18))
     return figure
 
@@ -101,7 +116,7 @@ def _learning(run: Any, sets: list[str]) -> Figure:
             )  # fmt: skip
         best = max(float(line.get_ydata().max()) for line in ax.lines)
         ax.set_ylim(bottom=best - 14, top=best + 1)
-        ax.set(xlabel="epoch", ylabel="validation accuracy (%)", title=SETS[prefix])
+        ax.set(xlabel="epoch", ylabel="validation accuracy (%)", title=_set(run, prefix)[1])
     axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -125,7 +140,7 @@ def _tuning(run: Any, sets: list[str]) -> Figure:
         # A rate at which learning breaks down leaves the panel instead of flattening the rest.
         best = max(float(np.nanmax(line.get_ydata())) for line in ax.lines)
         ax.set_ylim(best - 12, best + 1)
-        ax.set(xlabel="learning rate", ylabel="validation accuracy (%)", title=SETS[prefix])
+        ax.set(xlabel="learning rate", ylabel="validation accuracy (%)", title=_set(run, prefix)[1])
     axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from engrax.lab import figures
 
@@ -76,9 +78,11 @@ def _errors(run: Any) -> Figure:
     for name, label, line in lines:
         left.axvline(float(linear[name]), color=figures.INK, linestyle=line, label=label)
     left.set_xscale("log")
+    _plain(left.xaxis)
     left.set(xlabel="test error (mean square)")
     left.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2)
     middle.set_yscale("log")
+    _plain(middle.yaxis)
     middle.set(xlabel="epoch", ylabel="validation error (mean square)")
     middle.legend(loc="upper right")
     for row, (name, (_, place)) in zip(
@@ -86,8 +90,15 @@ def _errors(run: Any) -> Figure:
     ):
         accuracy = 100 * run[name]["final"]["probe_accuracy"].values
         interval(right, row, accuracy, figures.PALETTE[place])
-    right.set(xlabel="accuracy of a linear probe on the code (%)")
+    right.set(xlabel="accuracy of a linear probe (%)")
     return figure
+
+
+def _plain(axis: Axis) -> None:
+    """Logarithmic, labeled 0.01, 0.02, 0.05, 0.1, ..."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _reconstructions(run: Any) -> Figure:
@@ -107,5 +118,6 @@ def _reconstructions(run: Any) -> Figure:
             ax.imshow(np.moveaxis(image, 0, -1).clip(0, 1).squeeze(), cmap="gray", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
+            ax.spines[:].set_visible(False)
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")
     return figure

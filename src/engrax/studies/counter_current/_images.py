@@ -22,9 +22,9 @@ from ._training import (
     cut,
     final_test_accuracy,
     last_validation_accuracy,
-    searched,
     standardized,
     training,
+    tuned,
 )
 
 FLOOR = 1e-3
@@ -128,8 +128,8 @@ def _conv(config: Config, name: str) -> Arm:
         "conv_frozen": config.conv_frozen_rates,
     }[name]
     where = both_rates if name == "conv_ccl" else rate
-    system, tuning = searched(system, where, rates, last_validation_accuracy, tune=config.tune)
-    return Arm(system, config.conv_epochs, tuning=tuning, seeds=config.conv_seeds)
+    arm = Arm(system, config.conv_epochs, seeds=config.conv_seeds)
+    return tuned(config, arm, where, rates, last_validation_accuracy)
 
 
 def arms(config: Config) -> dict[str, Callable[[], Arm]]:

@@ -24,7 +24,7 @@ from engrax.nn import MLP
 from engrax.tasks import Split
 
 from ._config import Config
-from ._training import cut, final_test_accuracy, last_validation_accuracy, searched, training
+from ._training import cut, final_test_accuracy, last_validation_accuracy, training, tuned
 
 RULES = {
     "ccl": "CCL",
@@ -93,8 +93,7 @@ def _tuned(
     rates: tuple[float, ...],
 ) -> Arm:
     system, _ = training(split, learner, config.batch)
-    system, tuning = searched(system, where, rates, last_validation_accuracy, tune=config.tune)
-    return Arm(system, epochs, tuning=tuning)
+    return tuned(config, Arm(system, epochs), where, rates, last_validation_accuracy)
 
 
 def _rule(config: Config, name: str, split: Split, epochs: int) -> Arm:

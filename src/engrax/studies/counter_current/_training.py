@@ -1,5 +1,6 @@
 """What all arms on images share: the split, the scaling, the training run and what it records."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ import jax.random as jr
 import numpy as np
 
 from engrax.core import AccuracyOn, Learner, System, named, observe, repeat, serial
-from engrax.lab import Tuning
+from engrax.lab import Arm, Tuning
 from engrax.tasks import Batches, Scaling, Split, load, subset
+
+from ._config import Config
 
 SPLIT_KEY = named(jr.key(0), "counter_current/split")
 """One split for the whole study: no seed's validation images are another's training images."""
@@ -40,21 +43,19 @@ def training(
     return run, stream.per_epoch
 
 
-def searched(
-    system: System,
+def tuned(
+    config: Config,
+    arm: Arm,
     where: Callable[[Any], Any],
     rates: tuple[float, ...],
     score: Callable[[Mapping[str, np.ndarray]], np.ndarray],
-    *,
-    tune: bool,
-) -> tuple[System, Tuning | None]:
-    """The system and the search for its learning rate; without `tune`, the system with the middle
-    rate of the grid, and no search.
-    """
-    if tune:
-        return system, Tuning(where, rates, score)
+) -> Arm:
+    """The arm with its learning rate to be chosen; at scales without tuning, the middle one."""
+    if config.tune:
+        return dataclasses.replace(arm, tuning=Tuning(where, rates, score))
     middle = jnp.float32(rates[len(rates) // 2])
-    return eqx.tree_at(where, system, replace_fn=lambda _: middle), None
+    system = eqx.tree_at(where, arm.system, replace_fn=lambda _: middle)
+    return dataclasses.replace(arm, system=system)
 
 
 def last_validation_accuracy(records: Mapping[str, np.ndarray]) -> np.ndarray:
