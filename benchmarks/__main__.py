@@ -1,5 +1,6 @@
 """`python -m benchmarks TOPIC`: times a topic, or all, each in a process of its own."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ def main() -> int:
     if not asked or not set(asked) <= {*TOPICS, "all"}:
         print(f"usage: python -m benchmarks [all | {' | '.join(TOPICS)}]", file=sys.stderr)
         return 2
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed; `make bench` installs it first.", file=sys.stderr)
+        return 1
     chosen = TOPICS if "all" in asked else asked
     commands = ([sys.executable, "-m", f"benchmarks.{topic}"] for topic in chosen)
     return max(subprocess.run(command, check=False).returncode for command in commands)

@@ -55,8 +55,9 @@ def record(topic: str, machine: Mapping[str, str], comparisons: Iterable[Compari
     """Writes one topic into the ledger, leaving the others, and draws the page again."""
     ledger = json.loads(LEDGER.read_text()) if LEDGER.exists() else {}
     ledger[topic] = {"machine": dict(machine), "rows": [c.row() for c in comparisons]}
-    LEDGER.write_text(json.dumps(ledger, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
-    PAGE.write_text(drawn(PAGE.read_text(), ledger))
+    text = json.dumps(ledger, indent=2, ensure_ascii=False)
+    LEDGER.write_text(text + "\n", encoding="utf-8")
+    PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8"), ledger), encoding="utf-8")
 
 
 def drawn(page: str, ledger: Mapping[str, dict]) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-ROUNDS = 7
+ROUNDS = 5
 
 
 class Timing(NamedTuple):

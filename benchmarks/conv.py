@@ -24,7 +24,7 @@ from ._run import measure
 from ._training import compare, start_of
 
 CHANNELS, SIDE, BATCH = (1, 16, 32, 64), 14, 128
-TICKS, PER_TICK = 2, 50
+TICKS, PER_TICK = 2, 25
 STEPS = TICKS * PER_TICK
 RATES = {"BP": 0.1, "CCL": 1.0}
 MOMENTUM, CLIP = 0.8, 0.3

@@ -23,6 +23,7 @@ ORDER, CHAINS = 4, 16
 CASES = ((500, 100, 20), (1000, 1000, 5))
 """Spins, patterns, sweeps."""
 BETA = 2.0
+TOGETHER = "vmap"  # all chains of a core in one loop: an update alone is too little work
 
 
 class Peer:
@@ -63,7 +64,7 @@ class Peer:
 
 def agreement(system: Glauber, peer: Peer) -> float:
     """Share of the spins that are equal after one sweep with the same draws."""
-    state = simulate(system, 1, key=jr.key(0), seeds=CHAINS).state
+    state = simulate(system, 1, key=jr.key(0), seeds=CHAINS, placement=TOGETHER).state
     n, sites, uniform = len(system.spins), [], []
     for chain in range(CHAINS):
         key = system.init(key=jr.fold_in(jr.key(0), chain))["key"]
@@ -91,7 +92,7 @@ def comparisons() -> Iterator[Comparison]:
             raise RuntimeError(f"after one sweep only {equal:.2%} of the spins are equal")
         timed = alternate(
             lambda system=system, sweeps=sweeps: simulate(
-                system, sweeps, key=jr.key(0), seeds=CHAINS, chunk=sweeps
+                system, sweeps, key=jr.key(0), seeds=CHAINS, chunk=sweeps, placement=TOGETHER
             ),
             lambda peer=peer, sweeps=sweeps: peer.run(sweeps),
         )

@@ -24,7 +24,7 @@ from ._run import measure
 from ._timer import alternate
 from ._training import compare
 
-TICKS, PER_TICK = 4, 25
+TICKS, PER_TICK = 4, 15
 CONFIG = SCALES["cpu"]
 
 

@@ -102,11 +102,11 @@ class Config:
     """C4: momentum of backpropagation."""
     conv_bp_decay: float = 1e-5
     """C4: weight decay of backpropagation."""
-    conv_rates: tuple[float, ...] = (1.0, 2.0, 4.0)
+    conv_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """C4: learning rates tried for counter-current learning, both networks alike."""
-    conv_bp_rates: tuple[float, ...] = (0.4, 0.8, 1.6)
+    conv_bp_rates: tuple[float, ...] = (0.1, 0.2, 0.4)
     """C4: learning rates tried for backpropagation."""
-    conv_frozen_rates: tuple[float, ...] = (2.0, 4.0, 8.0)
+    conv_frozen_rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     """C4: learning rates tried for the readout on frozen features."""
     conv_seeds: int = 5
     """C4: runs of each arm."""
