@@ -1,34 +1,26 @@
-"""`python -m benchmarks TOPIC ...`: times the topics and writes the ledger and the page."""
+"""`python -m benchmarks TOPIC`: times a topic, or all, each in a process of its own."""
 
-import argparse
-import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
-TOPICS = ("credit", "conv", "glauber", "grokking", "simulate_overhead")
+TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
 
 
-def main() -> None:
-    """Runs the topics named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("topics", nargs="+", choices=(*TOPICS, "all"), metavar="TOPIC")
-    chosen = parser.parse_args().topics
-    # Both before JAX or PyTorch start their thread pools.
-    import jax
-    import torch
-
-    from ._machine import THREADS, describe
-    from ._report import record
-
-    jax.config.update("jax_num_cpu_devices", THREADS)
-    torch.set_num_threads(THREADS)
-    for topic in TOPICS if "all" in chosen else chosen:
-        module = importlib.import_module(f"benchmarks.{topic}")
-        comparisons = []
-        for comparison in module.comparisons():
-            comparisons.append(comparison)
-            row = comparison.row()
-            print(f"{topic}: {row['case']}: {row['ratio']}x {row['range']} {row['rates']}")
-            record(topic, describe(), comparisons)
+def main() -> int:
+    """Runs what the command line names; threads are chosen before JAX starts, so not in here."""
+    asked = sys.argv[1:]
+    if not asked or not set(asked) <= {*TOPICS, "all"}:
+        print(f"usage: python -m benchmarks [all | {' | '.join(TOPICS)}]", file=sys.stderr)
+        return 2
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed; `make bench` installs it first.", file=sys.stderr)
+        return 1
+    chosen = TOPICS if "all" in asked else asked
+    commands = ([sys.executable, "-m", f"benchmarks.{topic}"] for topic in chosen)
+    return max(subprocess.run(command, check=False).returncode for command in commands)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

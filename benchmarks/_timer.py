@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-ROUNDS = 7
+ROUNDS = 5
 
 
 class Timing(NamedTuple):
-    """Seconds of one piece of work: its first call, then one value a round."""
+    """Seconds of one piece of work: its first call, then one value a round; and of processor."""
 
     first: float
     rounds: tuple[float, ...]
+    processor: tuple[float, ...]
 
     @property
     def median(self) -> float:
@@ -46,13 +47,31 @@ class Alternation(NamedTuple):
         ratios = [b / a for a, b in zip(self.ours.rounds, self.peer.rounds, strict=True)]
         return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
+    @property
+    def quiet_ratio(self) -> float:
+        """The fastest round of the peer over the fastest of ours.
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call, which must not return before its work is done."""
+        Other work on the machine only ever makes a round slower, and it hits thread pools of many
+        small tasks hardest; the fastest rounds are the fair ones where the machine is shared.
+        """
+        return min(self.peer.rounds) / min(self.ours.rounds)
+
+    @property
+    def processor_ratio(self) -> float:
+        """Median over the rounds of the peer's processor time, all threads, over ours.
+
+        What the machine does besides hardly changes it; what a second core brings does not show.
+        """
+        pairs = zip(self.ours.processor, self.peer.processor, strict=True)
+        return statistics.median(b / a for a, b in pairs)
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and processor time of one call, which must not return before its work is done."""
     gc.collect()
-    begin = time.perf_counter()
+    begin = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin[0], time.process_time() - begin[1]
 
 
 def alternate(
@@ -61,15 +80,18 @@ def alternate(
     """Times both sides in alternation, after one call of each that counts as the first."""
     if rounds < 5:
         raise ValueError(f"rounds={rounds} is too few for a median; take at least 5.")
-    first = seconds(ours), seconds(peer)
-    times: tuple[list[float], list[float]] = ([], [])
+    first = seconds(ours)[0], seconds(peer)[0]
+    times: tuple[list[tuple[float, float]], ...] = ([], [])
     for number in range(rounds):
         for side in (0, 1) if number % 2 == 0 else (1, 0):
             times[side].append(seconds((ours, peer)[side]))
-    return Alternation(Timing(first[0], tuple(times[0])), Timing(first[1], tuple(times[1])))
+    sides = (
+        Timing(begin, *zip(*taken, strict=True)) for begin, taken in zip(first, times, strict=True)
+    )
+    return Alternation(*sides)
 
 
-def median_seconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
-    """Median wall time over `rounds` calls, after one that is not counted."""
+def best_seconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
+    """Wall time of the fastest of `rounds` calls, after one that is not counted."""
     work()
-    return statistics.median(seconds(work) for _ in range(rounds))
+    return min(seconds(work)[0] for _ in range(rounds))

@@ -7,6 +7,7 @@ norm 1. PyTorch trains one seed after another, as its users do.
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -14,38 +15,32 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import torch
-from jax.sharding import AxisType
+from jax.sharding import AxisType, PartitionSpec
 from torch.nn import functional
 
-from engrax.core import GradientLearner, cross_entropy, repeat, serial, simulate
+from engrax.core import GradientLearner, cross_entropy, serial
 from engrax.credit import ClassAlignment, CounterCurrent, DualChain, network_sgd
 from engrax.nn import MLP
 from engrax.tasks import Batches, Scaling, load, subset
 
 from ._machine import product_rate
 from ._report import Comparison
-from ._timer import alternate, median_seconds
+from ._run import measure
+from ._timer import best_seconds
+from ._training import compare, start_of
 
 WIDTHS = (784, 128, 128, 128, 128, 128, 10)
-BATCH, TICKS, PER_TICK = 128, 5, 100
+BATCH, TICKS, PER_TICK = 128, 4, 100
 STEPS = TICKS * PER_TICK
-GATE_STEPS = 50
-KEY = jr.key(0)
-# Losses of the first steps: both sides round at about 1e-7 an operation, and training amplifies
-# differences, so equal programs stay well inside this and different ones do not.
-TOLERANCE = 1e-3
+RATES = {"BP": 0.2, "CCL": 1.0}
 
 
-def backprop() -> GradientLearner:
-    """Plain backpropagation, with the settings of the study."""
-    hyper = {"learning_rate": jnp.float32(0.2), "clip": jnp.float32(1.0)}
-    build = eqx.Partial(MLP, WIDTHS, jax.nn.elu, bias=False)
-    return GradientLearner(build, cross_entropy, network_sgd, hyper)
-
-
-def counter_current() -> CounterCurrent:
-    """Counter-current learning with the `dot` loss, with the settings of the study."""
-    hyper = {"learning_rate": jnp.float32(1.0), "clip": jnp.float32(1.0)}
+def learner_of(rule: str) -> GradientLearner | CounterCurrent:
+    """The learner, with the settings of the study."""
+    hyper = {"learning_rate": jnp.float32(RATES[rule]), "clip": jnp.float32(1.0)}
+    if rule == "BP":
+        build = eqx.Partial(MLP, WIDTHS, jax.nn.elu, bias=False)
+        return GradientLearner(build, cross_entropy, network_sgd, hyper)
     build = eqx.Partial(DualChain, WIDTHS)
     return CounterCurrent(build, ClassAlignment(10), network_sgd, hyper, dict(hyper))
 
@@ -68,8 +63,7 @@ class Peer:
     def train(self, steps: int) -> list[float]:
         """Losses of the first `steps` steps, from the start."""
         sides = [[w.clone().requires_grad_() for w in side] for side in self.start]
-        rate = 0.2 if self.rule == "BP" else 1.0
-        optimizers = [torch.optim.SGD(side, lr=rate) for side in sides if side]
+        optimizers = [torch.optim.SGD(side, lr=RATES[self.rule]) for side in sides if side]
         loss_of = self._backprop if self.rule == "BP" else self._counter_current
         losses = []
         for rows in self.index[:steps]:
@@ -111,84 +105,73 @@ class Peer:
 
 
 def operations(rule: str) -> int:
-    """Float operations of the matrix products of one step, feedback rows left out."""
+    """Float operations of the large matrix products of one step.
+
+    Forward and weight gradients for both rules, and the way down for BP; what counter-current
+    learning does on its ten rows of classes is left out.
+    """
     sizes = [a * b for a, b in itertools.pairwise(WIDTHS)]
     down = sum(sizes[1:]) if rule == "BP" else 0
     return 2 * BATCH * (2 * sum(sizes) + down)
 
 
 def products_alone(rule: str, seeds: int) -> float:
-    """Seconds a seed of `STEPS` steps that do nothing but the products of a step."""
-    shapes = list(itertools.pairwise(WIDTHS))
-
-    def step(weights, _):
-        x = jnp.ones((BATCH, WIDTHS[0]))
-        seen = [x]
-        for w in weights:
-            seen.append(seen[-1] @ w.T)
-        new, error = [], seen[-1]
-        for w, below in zip(reversed(weights), reversed(seen[:-1]), strict=True):
-            new.insert(0, w + error.T @ below)
-            error = error @ w if rule == "BP" else below
-        return new, None
-
-    weights = [jnp.zeros((seeds, d_out, d_in)) for d_in, d_out in shapes]
+    """Seconds that `seeds` runs of `STEPS` steps take which do nothing but those products."""
     devices = min(seeds, jax.local_device_count())
     mesh = jax.make_mesh(
         (devices,), ("run",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
     )
-    spec = jax.sharding.PartitionSpec("run")
 
-    @jax.jit
-    def work(weights):
-        def block(weights):
-            return jax.lax.map(lambda w: jax.lax.scan(step, w, None, STEPS)[0], weights)
+    def step(weights, _):
+        seen = [jnp.ones((BATCH, WIDTHS[0]))]
+        for w in weights:
+            seen.append(seen[-1] @ w.T)
+        moved, error = [], seen[-1]
+        for w, below in zip(reversed(weights), reversed(seen[:-1]), strict=True):
+            moved.insert(0, w + error.T @ below)
+            error = error @ w if rule == "BP" else below
+        return moved, None
 
-        return jax.shard_map(block, mesh=mesh, in_specs=(spec,), out_specs=spec, check_vma=False)(
-            weights
-        )
+    def block(weights):
+        return jax.lax.map(lambda w: jax.lax.scan(step, w, None, STEPS)[0], weights)
 
-    return median_seconds(lambda: jax.block_until_ready(work(weights)))
+    spec = PartitionSpec("run")
+    work = jax.jit(
+        jax.shard_map(block, mesh=mesh, in_specs=(spec,), out_specs=spec, check_vma=False)
+    )
+    weights = [jnp.zeros((seeds, d_out, d_in)) for d_in, d_out in itertools.pairwise(WIDTHS)]
+    return best_seconds(lambda: jax.block_until_ready(work(weights)))
+
+
+def rates(rule: str, seeds: int, seconds: float) -> dict[str, str]:
+    """How near the machine's own rate of matrix products the fastest round came."""
+    rate = seeds * STEPS * operations(rule) / seconds
+    return {
+        "products": f"{rate / 1e9:.0f} GFLOP/s",
+        "share of this machine's rate at 1024 x 1024": f"{rate / product_rate():.0%}",
+        "share of its rate at these shapes": f"{products_alone(rule, seeds) / seconds:.0%}",
+    }
 
 
 def comparisons() -> Iterator[Comparison]:
     """Two rules, one seed and eight."""
     data = subset(load("fashion_mnist"), 20_000, 2_000, None, jr.key(1)).train
     stream = Batches(data, BATCH, scaling=Scaling(shape=(784,)))
-    large = product_rate()
-    for rule, learner in (("BP", backprop()), ("CCL", counter_current())):
-        body = serial(stream=stream, learner=learner)
-        peers = []
-        for seed in range(8):
-            state = body.init(key=jr.fold_in(KEY, seed))
-            index = jax.lax.scan(
-                lambda s, t: stream.step(s, t), state["stream"], jnp.arange(STEPS)
-            )[1].index
-            peers.append(Peer(data, state, rule, np.asarray(index)))
-        ours = simulate(body, GATE_STEPS, key=KEY, seeds=2).records["loss"]
-        theirs = np.array([peer.train(GATE_STEPS) for peer in peers[:2]])
-        apart = float(np.abs(ours / theirs - 1).max())
-        if not apart < TOLERANCE:
-            raise RuntimeError(f"{rule}: losses of both sides differ by {apart:.1e}")
+    for rule in RATES:
+        body = serial(stream=stream, learner=learner_of(rule))
+        starts = [start_of(body, seed, STEPS) for seed in range(8)]
+        peers = [Peer(data, state, rule, index).train for state, index in starts]
         for seeds in (1, 8):
-            timed = alternate(
-                lambda seeds=seeds, body=body: simulate(
-                    repeat(body, PER_TICK), TICKS, key=KEY, seeds=seeds, chunk=TICKS
-                ),
-                lambda seeds=seeds, peers=peers: [peer.train(STEPS) for peer in peers[:seeds]],
+            yield compare(
+                f"{rule}, 784-128x5-10",
+                body,
+                peers[:seeds],
+                ticks=TICKS,
+                per_tick=PER_TICK,
+                aim=1.0 if seeds == 1 else 2.0,
+                rates=partial(rates, rule, seeds),
             )
-            took = timed.ours.median
-            alone = products_alone(rule, seeds)
-            rate = seeds * STEPS * operations(rule) / took
-            yield Comparison(
-                case=f"{rule}, 784-128x5-10, {seeds} seed{'s' * (seeds > 1)}, {STEPS} steps",
-                peer="eager PyTorch, two threads, seed after seed",
-                gate=f"losses of {GATE_STEPS} steps within {apart:.0e}",
-                aim=2.0 if seeds > 1 else 1.0,
-                alternation=timed,
-                rates={
-                    "products": f"{rate / 1e9:.0f} GFLOP/s",
-                    "share of this machine's 1024 x 1024 rate": f"{rate / large:.0%}",
-                    "share of its rate at these shapes": f"{alone / took:.0%}",
-                },
-            )
+
+
+if __name__ == "__main__":
+    measure("credit", comparisons)

@@ -70,11 +70,12 @@ def test_bench_lists_and_runs_topics(engrax) -> None:
     assert "clone of the repository" in engrax("bench").error
     folder = Path("benchmarks")
     folder.mkdir()
-    (folder / "good.py").write_text("print('measured')")
-    (folder / "bad.py").write_text("raise SystemExit(7)")
+    for name in ("__init__", "_timer", "good", "bad"):
+        (folder / f"{name}.py").touch()
+    (folder / "__main__.py").write_text("import sys; sys.exit(7 * ('bad' in sys.argv))")
     assert engrax("bench").out.split() == ["bad", "good"]
-    assert engrax("bench", "good").code == 0
-    assert engrax("bench", "bad").code == engrax("bench", "all").code == 1
+    assert engrax("bench", "good").code == engrax("bench", "all").code == 0
+    assert engrax("bench", "bad").code == 1
     answer = engrax("bench", "goood")
     assert answer.code == 2
     assert "did you mean good?" in answer.error

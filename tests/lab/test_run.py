@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from jaxtyping import Array
-from tiny_study import CLAIMS, STUDY, Config, Counter, plots
 
 from engrax.core import System
 from engrax.lab import (
@@ -31,6 +30,7 @@ from engrax.lab import (
     redraw,
     run_study,
 )
+from tiny_study import CLAIMS, STUDY, Config, Counter, plots
 
 
 class Hill(System):
@@ -320,3 +320,17 @@ def test_a_score_of_the_wrong_shape_is_refused(tmp_path):
     )
     with pytest.raises(RunError, match=r"should be \(seed, value\), \(1, 2\)"):
         run_study(study, out=tmp_path / "run")
+
+
+def test_an_arm_that_no_claim_needs_is_not_even_built(tmp_path):
+    def unbuildable() -> Arm:
+        raise AssertionError("this arm's data is not here")
+
+    claim = STAGED.claims[0]
+    given = STAGED.arms(STAGED.scale("cpu"))
+    lazy = {name: (lambda arm=arm: arm) for name, arm in given.items()}
+    study = dataclasses.replace(STAGED, arms=lambda config: {**lazy, "elsewhere": unbuildable})
+    run = run_study(study, claims=(claim.name,), out=tmp_path / "run")
+    assert "elsewhere" not in run
+    with pytest.raises(AssertionError, match="not here"):
+        run_study(study, out=tmp_path / "all")

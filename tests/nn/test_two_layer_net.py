@@ -180,13 +180,23 @@ def test_opposite_shifts_of_the_phases_leave_the_averaged_outputs():
 
 
 @pytest.mark.parametrize(("seed", "rate"), [(0, 0.25), (1, 0.6), (2, 0.9)])
-def test_dropout_keeps_the_mean_and_zeroes_its_share(seed, rate):
+def test_dropout_zeroes_its_share_and_scales_the_rest(seed, rate):
     x = jnp.ones((501, 33))
     y = drop(x, rate, jr.key(seed))
-    n = x.size
-    # Six standard deviations of a mean of n Bernoulli draws.
-    assert abs(float((y == 0).mean()) - rate) < 6 * np.sqrt(rate * (1 - rate) / n)
+    # Six standard deviations of a mean of n Bernoulli draws, and the rounding of one threshold.
+    assert abs(float((y == 0).mean()) - rate) < 6 * np.sqrt(rate * (1 - rate) / x.size) + 1 / 256
     np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=1e-6)
+
+
+def test_the_rounding_of_the_threshold_is_fair():
+    """0.3 is 76.8 / 256: four calls in five round up, and the mean over calls is the rate."""
+    rate, calls = 0.3, 400
+    shares = jax.lax.map(
+        lambda key: (drop(jnp.ones(4000), rate, key) == 0).mean(), jr.split(jr.key(0), calls)
+    )
+    # Six standard errors: those of 1.6 million draws, and of 400 roundings by 1/256.
+    error = np.sqrt(rate * (1 - rate) / (4000 * calls)) + np.sqrt(0.2 * 0.8 / calls) / 256
+    assert abs(float(shares.mean()) - rate) < 6 * error
 
 
 def test_dropout_is_on_only_with_a_key():

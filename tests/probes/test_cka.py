@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engrax.probes import cka, compiled_cost
+from engrax.probes import cka, cka_matrix, compiled_cost
 
 kernels = pytest.mark.parametrize("kernel", ["linear", "rbf"])
 
@@ -78,3 +78,9 @@ def test_compiled_cost_counts_a_matrix_product():
     assert cost.flops == 2 * 16 * 32 * 8
     assert cost.bytes >= 4 * (a.size + b.size + 16 * 8)
     assert cost.peak_memory >= 0
+
+
+def test_the_matrix_holds_every_pair():
+    xs, ys = [draw(i, 30, 3 + i) for i in range(3)], [draw(9, 30, 5), jnp.ones((30, 2))]
+    expected = [[cka(x, y) for y in ys] for x in xs]
+    np.testing.assert_allclose(cka_matrix(xs, ys), expected, atol=1e-5)

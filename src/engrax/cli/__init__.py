@@ -97,8 +97,13 @@ def _explain(error: Exception) -> tuple[int, str]:
         if isinstance(error, RunError):
             return FAILED, str(error)
     # Components refuse bad values, and `engrax.tasks` bad files, by these, in one sentence.
-    if isinstance(error, ValueError | FileNotFoundError) and "\n" not in str(error):
+    if (isinstance(error, ValueError) or "engrax" in type(error).__module__) and "\n" not in str(
+        error
+    ):
         return FAILED, str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return FAILED, f"the system refused: {where}{error.strerror}"
     first = str(error).strip().partition("\n")[0]
     name = type(error).__name__
     return FAILED, f"unexpected {name}: {first} (ENGRAX_TRACEBACK=1 shows where)"

@@ -2,7 +2,6 @@
 
 import sys
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -34,7 +33,7 @@ class Display:
         )
         self.tasks: dict[tuple[str, str], int] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Display":
         self.bar.start()
         return self
 

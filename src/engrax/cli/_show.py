@@ -29,7 +29,8 @@ def show(args: list[str]) -> int:
 
 def _print_head(study: Study) -> None:
     paper = study.paper
-    where = ", ".join(part for part in (paper.authors, paper.venue, str(paper.year)) if part)
+    year = "" if str(paper.year) in paper.venue else str(paper.year)
+    where = ", ".join(part for part in (paper.authors, paper.venue, year) if part)
     print(f"{study.name}: {paper.title}\n{where}")
     if paper.arxiv:
         print(f"https://arxiv.org/abs/{paper.arxiv}")

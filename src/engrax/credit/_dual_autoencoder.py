@@ -1,11 +1,9 @@
 """A pair of auto-encoders for counter-current learning, and the losses that pull them together."""
 
-from typing import Self
-
 import equinox as eqx
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import named
 from engrax.nn import ConvAutoencoder
@@ -52,7 +50,7 @@ class DualAutoencoder(DualNetwork):
         self,
         x: Float[Array, "batch channels height width"],
         target: Float[Array, "batch channels height width"],
-    ) -> tuple[list[Array], list[Array], Self]:
+    ) -> tuple[list[Array], list[Array], "DualAutoencoder"]:
         """Both sweeps in training mode, and the pair with moved running statistics."""
         activities, network = self.network.activities(x, training=True, between=stop_gradient)
         signals, mirror = self.mirror.activities(target, training=True, between=stop_gradient)
@@ -67,16 +65,16 @@ class DualAutoencoder(DualNetwork):
         """Codes (batch, features) in evaluation mode."""
         return self.network.encode(x)
 
-    def forward_layers(self) -> list[tuple[Array, ...]]:
+    def forward_layers(self) -> list[PyTree]:
         """One tuple a block: its kernel, and for the last block also the bias."""
         return trained_blocks(self.network)
 
-    def feedback_layers(self) -> list[tuple[Array, ...]]:
+    def feedback_layers(self) -> list[PyTree]:
         """The same of the feedback network, the block that writes the input's level first."""
         return trained_blocks(self.mirror)[::-1]
 
 
-def trained_blocks(network: ConvAutoencoder) -> list[tuple[Array, ...]]:
+def trained_blocks(network: ConvAutoencoder) -> list[PyTree]:
     """What is trained of each block: kernels and the one bias, never a normalization."""
     return [*((kernel,) for kernel in network.kernels[:-1]), (network.kernels[-1], network.bias)]
 

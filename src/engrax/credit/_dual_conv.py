@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import named
 from engrax.nn import Conv2d, ConvNet, Pool, conv_sizes, uniform_fan_in, upsample
@@ -78,11 +78,11 @@ class DualConv(DualNetwork):
             signals.append(act(y) if level else y)
         return [*(jnp.moveaxis(b, -1, 0) for b in reversed(signals)), target]
 
-    def forward_layers(self) -> list[Conv2d | Array]:
+    def forward_layers(self) -> list[PyTree]:
         """The convolutions and the readout."""
         return [*self.network.convolutions, self.network.readout]
 
-    def feedback_layers(self) -> list[Conv2d | Array]:
+    def feedback_layers(self) -> list[PyTree]:
         """The convolutions, the one that makes the image first, and the map from the classes."""
         return [*self.convolutions, self.top]
 

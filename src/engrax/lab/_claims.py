@@ -105,7 +105,7 @@ def equivalent(margin: float, *, level: float = 0.95) -> Rule:
 class Part:
     """One measured quantity of a claim, and the rule on it."""
 
-    value: Callable[[Any], ArrayLike]
+    value: Callable[[Any], ArrayLike | float]
     """From the run to one value for each seed (the unit), one-dimensional."""
     rule: Rule
     interval: IntervalName = "t"
@@ -173,7 +173,7 @@ def judge_claim(claim: Claim, run: Measured) -> ClaimJudgement:
     return ClaimJudgement(claim.name, claim.text, claim.paper, parts, verdict, reason)
 
 
-def judge_part(name: str, part: Part, values: ArrayLike) -> PartJudgement:
+def judge_part(name: str, part: Part, values: ArrayLike | float) -> PartJudgement:
     """The verdict on one part; `open`, with the reason, where no interval can be given.
 
     Raises:

@@ -21,7 +21,7 @@ from engrax.core import default_placement
 from ._claims import Claim
 from ._errors import FolderError
 from ._judgements import ClaimJudgement
-from ._manifest import damage, write_json
+from ._manifest import damage, write, write_json
 from ._study import Study, load_study
 
 FORMAT = 1
@@ -149,10 +149,13 @@ class Folder:
             ) from error
 
     def write_records(self, tree: xr.DataTree) -> None:
-        """Writes all records as one file, whole or not at all."""
-        aside = self.path / f".{RECORDS}.part"
-        tree.to_netcdf(aside, engine="h5netcdf")
-        os.replace(aside, self.path / RECORDS)
+        """Writes all records as one file, whole or not at all.
+
+        By way of memory: a disk that fills up while HDF5 writes to it ends the process.
+        """
+        content = tree.to_netcdf(engine="h5netcdf")
+        assert isinstance(content, memoryview)  # since no path was given
+        write(self.path / RECORDS, content)
 
     def run(self, study: Study, tree: xr.DataTree) -> Run:
         """The run as far as it has come, its claims not yet judged."""

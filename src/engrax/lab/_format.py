@@ -50,6 +50,8 @@ def format_rule(part: PartJudgement) -> str:
         text = f"≥ {low}"
     elif math.isinf(part.rule[0]):
         text = f"≤ {high}"
+    elif low == high:
+        text = f"= {low}"
     else:
         text = f"{low} … {high}"
     return f"{text} {part.unit}".rstrip()

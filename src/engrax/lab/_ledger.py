@@ -83,25 +83,29 @@ def read_ledger(results: Path) -> dict[str, dict[str, Any]]:
     """The recorded studies by name.
 
     Raises:
-        FolderError: a file there is not one that `record` wrote.
+        FolderError: a file there cannot be read.
     """
     found = {}
     for path in sorted(results.glob("*.json")):
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
-            found[entry["study"]] = entry
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FolderError(f"{path} is no record of a study; record it again") from error
+            if "study" in entry:  # else it is another ledger, such as that of the benchmarks
+                found[entry["study"]] = entry
+        except (OSError, ValueError, TypeError) as error:
+            raise FolderError(f"{path} cannot be read; record it again") from error
     return found
 
 
 def studies_table(results: Path) -> str:
     """The table of recorded studies in Markdown: paper, headline, verdicts, cost."""
+    entries = read_ledger(results).values()
+    if not entries:
+        return "No study has been recorded yet."
     rows = [
         "| Study | Paper | Headline claim: measured | Verdicts | Scale, seeds, time |",
         "|---|---|---|---|---|",
     ]
-    rows += [_row(entry) for entry in read_ledger(results).values()]
+    rows += [_row(entry) for entry in entries]
     return "\n".join(rows)
 
 
@@ -172,13 +176,20 @@ def _figures_of(path: Path) -> list[str]:
 def _write_figures(study: str, drawn: Mapping[str, Figure], folder: Path) -> list[str]:
     names = []
     for name, figure in drawn.items():
-        svg = figures.file_svg(figure)
-        if len(svg.encode()) > LARGEST_FIGURE:
-            figures.rasterize(figure)
-            svg = figures.file_svg(figure)
-        write(folder / f"{study}-{name}.svg", svg)
+        write(folder / f"{study}-{name}.svg", _small_svg(figure))
         names.append(f"{study}-{name}.svg")
     return names
+
+
+def _small_svg(figure: Figure) -> str:
+    """The figure as SVG; as images of ever fewer dots where it is larger than a ledger keeps."""
+    svg = figures.file_svg(figure)
+    for dpi in (150.0, 100.0, 70.0):
+        if len(svg.encode()) <= LARGEST_FIGURE:
+            break
+        figures.rasterize(figure)
+        svg = figures.file_svg(figure, dpi=dpi)
+    return svg
 
 
 def _row(entry: Mapping[str, Any]) -> str:

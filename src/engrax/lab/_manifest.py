@@ -14,7 +14,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: Path, content: bytes | memoryview | str) -> None:
     """Writes a file under another name, flushes it to disk, and then renames it."""
     aside = path.with_name(f".{path.name}.part")
     try:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from . import figures
 from ._folder import CHECKPOINTS, FIGURES, MANIFEST, REPORT, Run
-from ._format import decimals, format_end, format_estimate, format_method, format_rule, format_value
+from ._format import decimals, format_estimate, format_method, format_rule, format_value
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
 from ._manifest import seal, write
@@ -63,7 +63,8 @@ def _header(run: Run) -> str:
 
 
 def _citation(paper: Paper) -> str:
-    parts = [escape(paper.authors), f"{escape(paper.venue)} {paper.year}".strip()]
+    year = "" if str(paper.year) in paper.venue else str(paper.year)
+    parts = [escape(paper.authors), escape(f"{paper.venue} {year}".strip())]
     if paper.arxiv:
         number = escape(paper.arxiv)
         parts.append(f'<a href="https://arxiv.org/abs/{number}">arXiv:{number}</a>')
@@ -141,7 +142,7 @@ def _claim(judgement: ClaimJudgement, *, headline: bool) -> str:
 def _part(part: PartJudgement) -> str:
     numbers = f"rule {escape(format_rule(part))} · {escape(format_method(part))}"
     if part.paper is not None:
-        numbers += f" · paper {format_end(part.paper, part.unit)} {part.unit}".rstrip()
+        numbers += f" · paper {format_value(part.paper, unit=part.unit)} {part.unit}".rstrip()
     reason = f'<p class="note">{escape(part.reason)}</p>' if part.reason else ""
     values = ", ".join(_values(part))
     return (

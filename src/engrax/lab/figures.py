@@ -9,7 +9,6 @@ Figures are made without pyplot, so drawing has no global state and needs no dis
 import contextlib
 import io
 import math
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from scipy import stats
 
 from ._format import scale_of
 from ._judgements import PartJudgement
+from ._manifest import write
 
 INK = "#1b2430"
 """Color of text, axes and the first series; in a report it follows the reader's theme."""
@@ -152,7 +152,7 @@ def interval_bars(ax: Axes, parts: Sequence[PartJudgement]) -> None:
     for row, part in zip(rows, parts, strict=True):
         color = VERDICT_COLORS[part.verdict]
         ax.plot(
-            factor * np.asarray(part.values), np.full(len(part.values), row), "o",
+            factor * np.asarray(part.values), row + 0.18 * (-1) ** np.arange(len(part.values)), "o",
             color=MUTED, markersize=3, alpha=0.5, markeredgewidth=0,
         )  # fmt: skip
         if math.isfinite(part.estimate):
@@ -193,25 +193,24 @@ def check_labels(figure: Figure) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.svg and `name`.png into a folder and return both paths."""
-    check_labels(figure)
-    paths = folder / f"{name}.svg", folder / f"{name}.png"
-    _rasterize_heavy(figure)
+    """Write `name`.svg and `name`.png into a folder, each whole or not at all; their paths."""
+    vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
+    write(vector, file_svg(figure))
+    out = io.BytesIO()
     with style():
-        for path in paths:
-            kind = path.suffix[1:]
-            aside = path.with_name(f".{path.name}.part")
-            metadata = {"Date": None} if kind == "svg" else {}
-            figure.savefig(aside, format=kind, facecolor="white", metadata=metadata)
-            os.replace(aside, path)
-    return paths
+        figure.savefig(out, format="png", facecolor="white")
+    write(pixels, out.getvalue())
+    return vector, pixels
 
 
-def file_svg(figure: Figure) -> str:
-    """The figure as the text of an SVG file, on white; the same figure gives the same text."""
+def file_svg(figure: Figure, *, dpi: float = 150.0) -> str:
+    """The figure as the text of an SVG file, on white; the same figure gives the same text.
+
+    `dpi` is that of the images inside.
+    """
     check_labels(figure)
     _rasterize_heavy(figure)
-    return _svg(figure, facecolor="white")
+    return _svg(figure, facecolor="white", dpi=dpi)
 
 
 def inline_svg(figure: Figure) -> str:
@@ -241,9 +240,9 @@ def _svg(figure: Figure, **options: Any) -> str:
 
 
 def _categories(axis: Axis) -> bool:
-    """Whether the tick labels are words, which name themselves."""
-    texts = [label.get_text() for label in axis.get_ticklabels()]
-    return any(text and not re.fullmatch(r"[-−+.\d\s$\\{}^a-z]*", text) for text in texts)
+    """Whether the ticks are words, which name themselves."""
+    texts = (label.get_text() for label in axis.get_ticklabels())
+    return any("$" not in text and re.search(r"[A-Za-z]{2}", text) for text in texts)
 
 
 def _rasterize_heavy(figure: Figure) -> None:

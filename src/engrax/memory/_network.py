@@ -40,7 +40,7 @@ class SpinNetwork(eqx.Module):
 
     @abc.abstractmethod
     def sums(self, spins: Int8[Array, " N"]) -> Float[Array, "powers K"]:
-        """Running sums over sites that a sequential sweep carries along; the first is N overlaps."""
+        """Running sums over sites that a sequential sweep carries; the first is N overlaps."""
 
     @abc.abstractmethod
     def cavity(

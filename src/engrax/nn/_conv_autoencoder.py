@@ -23,9 +23,8 @@ class ConvAutoencoder(eqx.Module):
     3 x 3 convolution; then BatchNorm (scale and shift stay at 1 and 0) and ReLU. The last block is
     its convolution alone, with a bias: the only one, as a normalization removes all others.
 
-    Kernels start orthogonal over the side with fewer channels; those going up are then scaled by
-    1e-3, and the last one is zero, so the first output is exactly zero (Kao & Hariharan 2024, the
-    authors' code).
+    Kernels start orthogonal; those going up are then scaled by 1e-3, and the last one is zero, so
+    the first output is exactly zero (Kao & Hariharan 2024, the authors' code).
     """
 
     kernels: tuple[Float[Array, " out channels 3 3"], ...]
@@ -116,8 +115,8 @@ class ConvAutoencoder(eqx.Module):
 
 
 def _orthogonal(channels: int, out: int, key: Key[Array, ""]) -> Float[Array, " out channels 3 3"]:
-    """Orthonormal rows, one for each channel of the smaller side (they have 9 times more entries
-    than the other side has channels, so they fit).
+    """One vector for each channel of the larger side, over the channels of the other side and the
+    taps: orthonormal, or with orthonormal columns where there are more vectors than entries.
     """
     small, large = min(channels, out), max(channels, out)
     draw = jax.nn.initializers.orthogonal()(key, (large, small * 9), jnp.float32)

@@ -50,26 +50,20 @@ def upsample(
 ) -> Float[Array, " channels out_height out_width *batch"]:
     """Nearest upsampling: every pixel becomes a `factor x factor` block.
 
-    `shape` is the wanted (height, width) where pooling cut an edge off: the last row and column
-    are repeated until it is reached, so that every pixel stands where it was pooled from.
+    `shape` is the wanted (height, width) where halving met an odd edge: the last row and column
+    are repeated, or cut off, until it is reached, so that a pixel stands where it came from.
 
     Raises:
-        ValueError: `factor` is below 1, or `shape` is smaller than the enlarged image.
+        ValueError: `factor` is below 1.
     """
     if factor < 1:
         raise ValueError(f"upsample needs a factor of at least 1, and was given {factor}.")
     channels, height, width = x.shape[:3]
-    target = shape or (height * factor, width * factor)
-    missing = target[0] - height * factor, target[1] - width * factor
-    if min(missing) < 0:
-        raise ValueError(
-            f"upsample makes {height * factor} x {width * factor} pixels of {height} x {width}, "
-            f"and cannot cut them to {target}; ask for a larger shape."
-        )
     x = jnp.expand_dims(x, (2, 4))
     wide = (channels, height, factor, width, factor, *x.shape[5:])
     x = jnp.broadcast_to(x, wide).reshape(channels, height * factor, width * factor, *wide[5:])
-    if max(missing) == 0:
+    if shape is None or shape == x.shape[1:3]:
         return x
-    edges = [(0, 0), (0, missing[0]), (0, missing[1])] + [(0, 0)] * (x.ndim - 3)
-    return jnp.pad(x, edges, mode="edge")
+    x = x[:, : shape[0], : shape[1]]
+    edges = [(0, 0), (0, shape[0] - x.shape[1]), (0, shape[1] - x.shape[2])]
+    return jnp.pad(x, edges + [(0, 0)] * (x.ndim - 3), mode="edge")

@@ -1,7 +1,9 @@
 """Centered kernel alignment: how alike two representations of the same examples are."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -37,6 +39,26 @@ def cka(
     # Two roots, not the root of the product, which overflows float32 earlier.
     scale = jnp.sqrt(own_x) * jnp.sqrt(own_y)
     return jnp.where(scale > 0, cross / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def cka_matrix(
+    xs: Sequence[Float[Array, "examples _"]], ys: Sequence[Float[Array, "examples _"]]
+) -> Float[Array, "len_xs len_ys"]:
+    """Linear `cka` of every pair from two lists of representations, in one matrix product."""
+    xs, ys = ([v - v.mean(0, keepdims=True) for v in vs] for vs in (xs, ys))
+    (of_x, own_x), (of_y, own_y) = (
+        (_membership(vs), jnp.stack([jnp.sum((v.T @ v) ** 2) for v in vs])) for vs in (xs, ys)
+    )
+    cross = (jnp.concatenate(xs, axis=1).T @ jnp.concatenate(ys, axis=1)) ** 2
+    scale = jnp.sqrt(own_x)[:, None] * jnp.sqrt(own_y)[None, :]
+    return jnp.where(scale > 0, of_x @ cross @ of_y.T / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def _membership(representations: Sequence[Array]) -> Float[Array, "len_representations features"]:
+    """Which of the concatenated features belong to which representation."""
+    sizes = [v.shape[1] for v in representations]
+    owner = jnp.repeat(jnp.arange(len(sizes)), jnp.array(sizes), total_repeat_length=sum(sizes))
+    return jax.nn.one_hot(owner, len(sizes), axis=0)
 
 
 def _rbf(x: Float[Array, "examples p"], bandwidth: float) -> Float[Array, "examples examples"]:

@@ -203,15 +203,15 @@ def _addition(p: int) -> np.ndarray:
     return operation_table(p, np.add)
 
 
-def _decay_of(system: Any) -> Array:
+def _decay_of(system: Any) -> Any:
     return system["learner"].hyper["weight_decay"]
 
 
-def _fraction_of(system: Any) -> Array:
+def _fraction_of(system: Any) -> Any:
     return system["stream"].fraction
 
 
-def _corruption_of(system: Any) -> Array:
+def _corruption_of(system: Any) -> Any:
     return system["stream"].corrupt
 
 

@@ -230,6 +230,13 @@ CLAIMS = (
                 ),
                 at_least(0.0),
             ),
+            "embedding IPR: best - lowest decay": Part(
+                lambda run: paired(
+                    embedding(run, run.config.transformer_best_decay),
+                    embedding(run, run.config.transformer_decays[0]),
+                ),
+                at_least(0.0),
+            ),
             "test at the best decay": Part(
                 lambda run: best(run, "test_accuracy"), at_least(0.9), unit="%"
             ),

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import xarray as xr
 
-from engrax.core import GradientLearner, Learner, System, cross_entropy
+from engrax.core import GradientLearner, Learner, cross_entropy
 from engrax.credit import (
     ClassAlignment,
     CounterCurrent,
@@ -19,12 +19,12 @@ from engrax.credit import (
     TargetPropagation,
     network_sgd,
 )
-from engrax.lab import Arm, Claim, Part, Tuning, at_least, at_most, paired_difference
+from engrax.lab import Arm, Claim, Part, at_least, at_most, paired_difference
 from engrax.nn import MLP
 from engrax.tasks import Split
 
 from ._config import Config
-from ._training import cut, final_test_accuracy, last_validation_accuracy, training
+from ._training import cut, final_test_accuracy, last_validation_accuracy, training, tuned
 
 RULES = {
     "ccl": "CCL",
@@ -37,22 +37,22 @@ RULES = {
 """Arm -> what figures call it."""
 
 
-def rate(system: System) -> Any:
+def rate(system: Any) -> Any:
     """The learning rate of a rule with one network."""
     return system["learner"].hyper["learning_rate"]
 
 
-def forward_rate(system: System) -> Any:
+def forward_rate(system: Any) -> Any:
     """The learning rate of the forward network of a pair."""
     return system["learner"].forward["learning_rate"]
 
 
-def feedback_rate(system: System) -> Any:
+def feedback_rate(system: Any) -> Any:
     """The learning rate of the feedback network of a pair."""
     return system["learner"].feedback["learning_rate"]
 
 
-def both_rates(system: System) -> Any:
+def both_rates(system: Any) -> Any:
     """The learning rates of a pair, which get one value."""
     return forward_rate(system), feedback_rate(system)
 
@@ -61,12 +61,12 @@ def counter_current(
     widths: tuple[int, ...], clip: float, *, forward: float = 1.0, feedback: float = 1.0
 ) -> CounterCurrent:
     """Counter-current learning as in the authors' fully connected nets: `dot` loss, ELU."""
-    hyper = [
+    up, down = (
         {"learning_rate": jnp.float32(value), "clip": jnp.float32(clip)}
         for value in (forward, feedback)
-    ]
+    )
     build = eqx.Partial(DualChain, widths, jax.nn.elu)
-    return CounterCurrent(build, ClassAlignment(widths[-1]), network_sgd, *hyper)
+    return CounterCurrent(build, ClassAlignment(widths[-1]), network_sgd, up, down)
 
 
 def rules(config: Config, widths: tuple[int, ...]) -> dict[str, Learner]:
@@ -89,11 +89,11 @@ def _tuned(
     split: Split,
     learner: Learner,
     epochs: int,
-    where: Callable[[System], Any],
+    where: Callable[[Any], Any],
     rates: tuple[float, ...],
 ) -> Arm:
     system, _ = training(split, learner, config.batch)
-    return Arm(system, epochs, tuning=Tuning(where, rates, last_validation_accuracy))
+    return tuned(config, Arm(system, epochs), where, rates, last_validation_accuracy)
 
 
 def _rule(config: Config, name: str, split: Split, epochs: int) -> Arm:
