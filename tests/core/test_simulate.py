@@ -186,6 +186,15 @@ def test_what_the_caller_starts_from_survives_the_run():
     )
 
 
+def test_the_final_states_lie_on_one_device_and_need_no_collective():
+    # Gathering a sharded state leaf by leaf can deadlock between devices, so none is left sharded.
+    for seeds in (4, 5):
+        state = simulate(system(), 3, key=KEY, seeds=seeds).state
+        for leaf in jax.tree.leaves(state):
+            assert len(leaf.sharding.device_set) == 1
+            assert len(leaf) == seeds
+
+
 class Poisoned(System):
     """Becomes NaN at a tick of its own, in the record or in the state alone."""
 
@@ -223,6 +232,22 @@ class Growing(System):
         return {"inner": {"w": jnp.zeros(3)}}, {}
 
 
+class Hollow(System):
+    def init(self, *, key):
+        return {"full": jnp.zeros(2), "empty": jnp.zeros((3, 0))}
+
+    def step(self, state, input):
+        return state, {}
+
+
+class Empty(System):
+    def init(self, *, key):
+        return {}
+
+    def step(self, state, input):
+        return state, {"t": input}
+
+
 class Renamed(System):
     def init(self, *, key):
         return {"a": jnp.zeros(2)}
@@ -244,6 +269,8 @@ class Mute(System):
     [
         (Growing(), r"state\['inner'\]\['w'\] from float32\(2,\) to float32\(3,\); a state keeps"),
         (Renamed(), "changes the structure of the state"),
+        (Hollow(), r"state\['empty'\] is an array of size 0; leave it out"),
+        (Empty(), "Empty has an empty state: there is nothing to run"),
         (Mute(), "must emit a flat dict of arrays, its record; Mute emits"),
     ],
 )

@@ -139,7 +139,8 @@ def simulate(
         done += length
         stopping = done < ticks and stop is not None and stop()
         if checkpoints:
-            kept = (_first(state, runs), records, diverged)
+            mine = _fetched(state, runs) if len(run) > runs else state
+            kept = (mine, records, diverged)
             checkpoints.save(done, kept, last=done == ticks or stopping)
         if progress:
             progress(done)
@@ -147,7 +148,7 @@ def simulate(
             raise Stopped(f"stopped after tick {done} of {ticks}")
     shape = (len(ids), *sweep.shape)
     return Simulation(
-        _first(state, runs),
+        _fetched(state, runs),
         {k: r.reshape(*shape, *r.shape[1:]) for k, r in records.items()},
         diverged.reshape(shape),
     )
@@ -268,8 +269,19 @@ def _first_divergence(
     return np.where(diverged >= 0, diverged, first)
 
 
-def _first(state: State, runs: int) -> State:
-    return jax.tree.map(lambda a: a if len(a) == runs else a[:runs], state)
+def _fetched(state: State, runs: int) -> State:
+    """The states of the first runs, brought together through the host.
+
+    Slicing them where they lie would gather across devices, one small collective program a leaf;
+    on a CPU two of those, begun in another order on each device, wait for each other for ever.
+    """
+
+    def fetch(leaf: Array) -> Array:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jr.wrap_key_data(fetch(jr.key_data(leaf)), impl=jr.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf)[:runs])
+
+    return jax.tree.map(fetch, state)
 
 
 def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
@@ -295,6 +307,8 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
             f"{type(system).__name__} emits {jax.tree.structure(out)}"
         )
     before, after = (jax.tree_util.tree_flatten_with_path(s)[0] for s in (one, moved))
+    if hollow := [jax.tree_util.keystr(path) for path, a in before if a.size == 0]:
+        raise ValueError(f"state{hollow[0]} is an array of size 0; leave it out of the state")
     if [p for p, _ in before] != [p for p, _ in after]:
         raise ValueError(
             "a step changes the structure of the state; give it all its parts in `init`"

@@ -117,14 +117,14 @@ SMOKE = Config(
     norm_batch=16,
     measurements=10,
     random_orders=2,
-    phase_p=11,
-    phase_width=20,
+    phase_p=13,
+    phase_width=30,
     phase_fractions=(0.3, 0.9),
     phase_corruptions=(0.0, 0.5),
     phase_decays=(0.0, 15.0),
     phase_steps=20,
     phase_seeds=1,
-    transformer_p=11,
+    transformer_p=13,
     transformer_d=8,
     transformer_heads=2,
     transformer_decays=(1.0, 50.0),
@@ -132,7 +132,7 @@ SMOKE = Config(
     transformer_steps=20,
     transformer_seeds=2,
 )
-"""Seconds; nothing is learned."""
+"""Seconds; nothing is learned. Equal sizes share the programs that draw initial weights."""
 
 _TENTHS = tuple(round(0.05 * i, 2) for i in range(2, 19))
 
