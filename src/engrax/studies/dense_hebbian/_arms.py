@@ -106,7 +106,7 @@ def _storage_arms(config: Config) -> dict:
             order,
             sizes,
             tuple(max(4, theory.pattern_count(order, size, most)) for size in sizes),
-            config.quench,
+            config.capacity_sweeps,
             config.capacity_cues,
             config.capacity_steps,
             damage,

@@ -51,8 +51,10 @@ class Config:
     """N of C2's scaling of the capacity for P = 4."""
     capacity_cues: int = 16
     """Cues whose mean overlap has to exceed 0.9 in C2."""
-    capacity_steps: int = 10
-    """Bisections of ln K in C2."""
+    capacity_sweeps: int = 10
+    """Sweeps at T = 0 in C2's scaling."""
+    capacity_steps: int = 8
+    """Bisections of ln K in C2, over a factor of 16."""
     capacity_seeds: int = 32
     """Samples of C2's scaling."""
 

@@ -14,6 +14,10 @@ RETRIEVED = 0.9
 """Mean overlap above which a load counts as stored."""
 
 
+SPAN = 16.0
+"""Ratio of the ends of the search for a capacity."""
+
+
 class Storage(System):
     """One cue of one sample, relaxed at T = 0. Orders share samples: keys come from names."""
 
@@ -83,7 +87,7 @@ class Capacity(System):
             good = overlap(count) > RETRIEVED
             return jnp.where(good, bracket.at[0].set(middle), bracket.at[1].set(middle)), None
 
-        bracket = jnp.log(jnp.asarray([1.0, most], jnp.float32))
+        bracket = jnp.log(jnp.asarray([max(1.0, most / SPAN), most], jnp.float32))
         return jnp.exp(jnp.mean(jax.lax.scan(halve, bracket, length=self.steps)[0]))
 
 
@@ -94,7 +98,20 @@ def relaxed(
     damage: Float[Array, ""],
     sweeps: int,
 ) -> Float[Array, ""]:
-    """Overlap with `pattern` after a quench from a copy with a share `damage` of flipped spins."""
+    """Overlap with `pattern` after a quench from a copy with a share `damage` of flipped spins.
+
+    The quench ends when a sweep moves nothing, at the latest after `sweeps`.
+    """
     cue = flip(named(key, "damage"), pattern, damage)
-    spins, _ = glauber(named(key, "quench"), network, cue, jnp.inf, sweeps)
+
+    def moving(carry: tuple[Array, Array, Array]) -> Array:
+        sweep, before, spins = carry
+        return (sweep < sweeps) & jnp.any(before != spins)
+
+    def quench(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        sweep, _, spins = carry
+        sweep_key = jr.fold_in(named(key, "quench"), sweep)
+        return sweep + 1, spins, glauber(sweep_key, network, spins, jnp.inf, 1)[0]
+
+    spins = jax.lax.while_loop(moving, quench, (jnp.int32(0), jnp.zeros_like(cue), cue))[2]
     return jnp.mean((spins * pattern).astype(jnp.float32))
