@@ -30,7 +30,7 @@ from ._timer import best_seconds
 from ._training import compare, start_of
 
 WIDTHS = (784, 128, 128, 128, 128, 128, 10)
-BATCH, TICKS, PER_TICK = 128, 4, 100
+BATCH, TICKS, PER_TICK = 128, 2, 75
 STEPS = TICKS * PER_TICK
 RATES = {"BP": 0.2, "CCL": 1.0}
 
