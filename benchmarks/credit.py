@@ -170,6 +170,13 @@ def comparisons() -> Iterator[Comparison]:
                 per_tick=PER_TICK,
                 aim=1.0 if seeds == 1 else 2.0,
                 rates=partial(rates, rule, seeds),
+                profile="What is left beside the large products: gathering and casting bytes, "
+                "activations, clipping and the update"
+                + (
+                    ", and the losses against the rows of the ten classes."
+                    if rule == "CCL"
+                    else "."
+                ),
             )
 
 
