@@ -3,6 +3,7 @@
 from ._dense_associative import DenseAssociativeMemory, Interactions
 from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
+from ._linear_attention import linear_attention
 from ._network import SpinNetwork
 from ._redundant import RedundantMemory
 from ._symmetric import elementary_symmetric
@@ -20,6 +21,7 @@ __all__ = [
     "Tap",
     "elementary_symmetric",
     "glauber",
+    "linear_attention",
     "retrieve",
     "tap_magnetization",
 ]
