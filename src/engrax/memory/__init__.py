@@ -1,5 +1,6 @@
 """Associative memories and their dynamics."""
 
+from ._associative_memory import Association, AssociativeMemory
 from ._dense_associative import DenseAssociativeMemory, Interactions
 from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
@@ -11,6 +12,8 @@ from ._tap import Tap, tap_magnetization
 from ._tensor import HebbianTensor
 
 __all__ = [
+    "Association",
+    "AssociativeMemory",
     "DenseAssociativeMemory",
     "Glauber",
     "HebbianTensor",
