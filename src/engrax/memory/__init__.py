@@ -4,7 +4,7 @@ from ._associative_memory import Association, AssociativeMemory
 from ._dense_associative import DenseAssociativeMemory, Interactions
 from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
-from ._linear_attention import linear_attention
+from ._linear_attention import Form, Rule, linear_attention
 from ._network import SpinNetwork
 from ._redundant import RedundantMemory
 from ._symmetric import elementary_symmetric
@@ -15,11 +15,13 @@ __all__ = [
     "Association",
     "AssociativeMemory",
     "DenseAssociativeMemory",
+    "Form",
     "Glauber",
     "HebbianTensor",
     "HopfieldNetwork",
     "Interactions",
     "RedundantMemory",
+    "Rule",
     "SpinNetwork",
     "Tap",
     "elementary_symmetric",
