@@ -41,19 +41,17 @@ class ChainSuccess(System):
         rows: dict[str, list[Array]] = {"cleaned": [], "raw": [], "failure": []}
         at = jnp.asarray(self.depths) - 1
         for i, cell in enumerate(self.cells):
-            cleaned, raw = self._success(jr.fold_in(key, 2 * i), cell, max(self.depths))
-            rows["cleaned"].append(cleaned[at])
-            rows["raw"].append(raw[at])
-            single, _ = self._success(jr.fold_in(key, 2 * i + 1), cell, 1)
-            rows["failure"].append(1 - single[0])
+            mine = jr.split(jr.fold_in(key, i))
+            cleaned, raw = jax.lax.map(lambda k, c=cell: self._success(k, cell=c), mine)
+            rows["cleaned"].append(cleaned[0, at])
+            rows["raw"].append(raw[0, at])
+            rows["failure"].append(1 - cleaned[1, 0])
         return state, {name: jnp.stack(values) for name, values in rows.items()}
 
-    def _success(
-        self, key: Key[Array, ""], cell: tuple[int, int, int], depth: int
-    ) -> tuple[Array, Array]:
+    def _success(self, key: Key[Array, ""], *, cell: tuple[int, int, int]) -> tuple[Array, Array]:
         """Shares of chains that are right after 1, 2, ... layers, with and without clean-up."""
         heads, features, pairs = cell
-        task = ChainedAssociations(depth, pairs, features, heads)
+        task = ChainedAssociations(max(self.depths), pairs, features, heads)
 
         def draw(key: Key[Array, ""]) -> tuple[Array, Array]:
             chains = task.sample(key)
