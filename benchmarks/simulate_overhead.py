@@ -28,7 +28,7 @@ from ._timer import alternate
 from ._training import start_of
 from .credit import BATCH, RATES, learner_of
 
-STEPS = 1000
+STEPS = 500
 TOLERANCE = 1e-4
 
 

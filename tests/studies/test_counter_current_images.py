@@ -7,18 +7,48 @@ import numpy as np
 import pytest
 
 from engrax.core import Batch
-from engrax.studies.counter_current import SCALES
+from engrax.lab import figures, run_study
+from engrax.studies.counter_current import CLAIMS, SCALES, STUDY, arms
 from engrax.studies.counter_current._autoencoders import (
     _linear,
     autoencoders,
     padded,
     split_images,
 )
+from engrax.studies.counter_current._image_figures import plots
 from engrax.studies.counter_current._images import channel_first, conv_learners
 from engrax.studies.counter_current._images import split_images as split_conv_images
 
 # Without a warm-up, so that one step moves what it may move.
 CONFIG = dataclasses.replace(SCALES["smoke"], conv_warmup=0, auto_warmup=0)
+
+
+OWN = ("C4", "C5")
+PAIRED = ("conv_ccl", "conv_bp", "conv_frozen", "auto_ccl", "auto_bp")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("counter_current") / "run"
+    return run_study(STUDY, scale="smoke", claims=OWN, out=folder)
+
+
+def test_every_claim_can_be_read_and_every_figure_is_drawn(run):
+    for claim in CLAIMS:
+        if claim.name in OWN:
+            for part in claim.parts.values():
+                values = np.asarray(part.value(run), float)
+                assert values.shape == (SCALES["smoke"].conv_seeds,)
+                assert np.isfinite(values).all()
+    drawn = plots(run)
+    assert set(drawn) == {"conv", "autoencoders", "reconstructions"}
+    for figure in drawn.values():
+        figures.check_labels(figure)
+
+
+def test_arms_of_one_seed_see_the_same_batches():
+    found = [arms(SCALES["smoke"])[n]().system.init(key=jr.key(0))["stream"] for n in PAIRED]
+    assert len({tuple(jr.key_data(stream["key"]).tolist()) for stream in found}) == 1
 
 
 def one_step(learner, part, shape):
