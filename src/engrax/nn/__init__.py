@@ -10,6 +10,7 @@ from ._conv_net import ConvNet, Pool, conv_sizes
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
+from ._linear_attention import LinearAttention
 from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
 from ._transformer import TransformerBlock
@@ -24,6 +25,7 @@ __all__ = [
     "ConvNet",
     "DenseLayer",
     "EncoderTransformer",
+    "LinearAttention",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
