@@ -1,6 +1,7 @@
 """The Dragon Hatchling, in the form that runs on arrays (BDH-GPU)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from engrax.memory import rotary_frequencies, rotary_phases, rotate_halves
 
+from ._causal_square import SAVED
 from ._fast_weights import Reading, read_and_write
 
 INIT_SCALE = 0.02
@@ -239,7 +242,9 @@ class BDH(eqx.Module):
         v = normalized(self.embedding[tokens])
         begin = jnp.zeros((), jnp.int32) if state is None else state.position
         phases = rotary_phases(self.frequencies, begin + jnp.arange(tokens.shape[0]))
-        weights = (_apart(self.enc), _apart(self.enc_v), _apart(self.dec, axis=1))
+        # The layouts whose products are fastest, forward and backward.
+        dec = jnp.swapaxes(self.dec, 1, 2)
+        weights = (_apart(self.enc), _apart(self.enc_v), _apart(dec))
         keys = None if key is None or self.dropout == 0 else jr.split(key, self.layers)
         rho = None if state is None else _apart(state.rho, axis=2)
         heads, _, size = self.enc.shape
@@ -247,6 +252,9 @@ class BDH(eqx.Module):
         if self.residual == "neuron":
             grown = jnp.zeros((heads, tokens.shape[0], size), v.dtype)
 
+        # Neurons are computed again on the way back. On a CPU this is faster than to write them out
+        # and read them in; what is dear and small beside them is kept.
+        @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(*SAVED))
         def layer(carry: tuple, own: tuple) -> tuple[tuple, tuple]:
             v, grown, total = carry
             x, y, v, rho = self._layer(weights, phases, v, grown, *own)
@@ -274,17 +282,19 @@ class BDH(eqx.Module):
         x = jax.nn.relu(jnp.broadcast_to(v, (heads, *v.shape)) @ enc)
         x = x if grown is None else grown + x
         read, rho = read_and_write(self._reading(x, v, phases), rho, piece=self.piece)
+        read = checkpoint_name(read, "read")
         y = jax.nn.relu(normalized(read) @ enc_v) * x
         if key is not None:
             kept = jr.bernoulli(key, 1 - self.dropout, y.shape)
             y = jnp.where(kept, y / (1 - self.dropout), jnp.zeros_like(y))
-        out = normalized((y @ dec).sum(0))
+        out = checkpoint_name((y @ jnp.swapaxes(dec, 1, 2)).sum(0), "out")
+        out = normalized(out)
         return x, y, out if self.residual == "neuron" else normalized(v + out), rho
 
     def _reading(self, x: jax.Array, v: jax.Array, phases: tuple[jax.Array, jax.Array]) -> Reading:
         """Queries, keys, values and how long they last."""
         heads, time, _ = x.shape
-        q = k = rotate_halves(x, *phases)
+        q, k = rotate_halves(x, *phases), None
         log_keep = None
         if self.decay is not None:
             log_keep = jnp.log(jnp.asarray(self.decay, v.dtype))[:, None, None]
@@ -297,9 +307,8 @@ class BDH(eqx.Module):
             weight, bias = (_apart(z)[:, None] for z in (gates.input_weight, gates.input_bias))
             k = rotate_halves(jax.nn.softplus(x * weight + bias) * x, *phases)
         if self.detach_kv:
-            k, v = lax.stop_gradient((k, v))
             log_keep = lax.stop_gradient(log_keep)
-        return Reading(q, k, v, log_keep)
+        return Reading(q, k, v, log_keep, self.detach_kv)
 
 
 def normalized(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
