@@ -4,6 +4,7 @@ from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
 from ._bdh import BDH, BDHState
+from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
@@ -23,6 +24,7 @@ from ._upsample_conv import upsample_conv2d
 __all__ = [
     "BDH",
     "MLP",
+    "BDHGraph",
     "BDHState",
     "BatchNorm",
     "Conv2d",
@@ -32,6 +34,8 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "GraphState",
+    "HiddenGraph",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
@@ -46,6 +50,7 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "sign_split",
     "tag",
     "text_losses",
     "uniform_fan_in",
