@@ -47,7 +47,7 @@ def text(args: list[str]) -> int:
 def _train(args: list[str]) -> int:
     from engrax.lab import Interrupted
     from engrax.tasks import load_text
-    from engrax.text import Architecture, Training, train_language_model
+    from engrax.text import Architecture, LanguageModel, Training, train_language_model
 
     from ._text_progress import TrainingBar
 
@@ -59,6 +59,8 @@ def _train(args: list[str]) -> int:
         """A text file, or one of pydoc_topics, shakespeare, tiny_shakespeare."""
         out: Path | None = None
         """Folder of the run; runs/text-FILE-TIME if not given."""
+        start: Path | None = None
+        """Start from the model in this folder; two that start from one can be merged."""
         resume: bool = False
         """Go on with the run in --out."""
 
@@ -68,14 +70,20 @@ def _train(args: list[str]) -> int:
         raise UsageError("--resume goes on with the run in --out; give --out as well")
     configure()
     source = load_text(options.where.file)
+    architecture, start = options.architecture, None
+    if options.where.start is not None:
+        start = LanguageModel.load(options.where.start)
+        # Whoever names a start need not spell its sizes again.
+        architecture = start.architecture if architecture == Architecture() else architecture
     out = options.where.out or RUNS / f"text-{Path(source.name).stem}-{_now()}"
     with TrainingBar() as bar:
         try:
             made = train_language_model(
                 source,
                 out,
-                architecture=options.architecture,
+                architecture=architecture,
                 training=options.training,
+                start=start,
                 resume=options.where.resume,
                 report=bar.update,
                 warn=bar.warn,

@@ -63,7 +63,8 @@ def _introduction(inside: Inside) -> str:
         "first one fires too, the synapse between them grows a little. Later, when the first "
         "neuron fires again, the synapse calls the second one to mind: the stronger the synapse, "
         "the louder the call. So a single synapse remembers one thing, such as <em>this word "
-        "was said a while ago</em>, and fades until it is said again. Below you can watch some of them do so.</p>"
+        "was said a while ago</em>, and fades until it is said again. Below "
+        "you can watch some of them do so.</p>"
         f'<dl class="facts">{items}</dl>'
         '<p class="soft">Surprise is what a letter costs on average: 8 bits for a model that '
         "knows nothing, 0 for one that is never wrong.</p>"
@@ -187,8 +188,8 @@ def _definitions(inside: Inside) -> str:
         "at the end of the layer before, times how strongly neuron j fires now.</td></tr>"
         "<tr><td>Strength</td><td>The entry (i, j) of <code>σ_t = Σ y x<sup>T</sup> U<sup>t−τ"
         "</sup></code>, negative values left out. With the distance in the text U lets all "
-        f"memory fade (to 1/e in {inside.architecture.context} bytes) and turns pairs of neurons, "
-        "some fast and some slowly; shown are only synapses of slow ones.</td></tr>"
+        f"memory fade (to 1/e in {inside.architecture.context} bytes or less) and turns pairs "
+        "of neurons, some fast and some slowly; shown are only synapses of slow ones.</td></tr>"
         "<tr><td>Choice</td><td>Of all synapses those with the largest share of growth at a word "
         "times share of its occurrences with growth. They were picked on this very text, so they "
         "show what such a synapse looks like, not how common they are.</td></tr>"

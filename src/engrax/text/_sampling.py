@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree, UInt8
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree, UInt8, UInt32
 
 PIECE = 64
 """Bytes of a prompt that are read at once."""
@@ -45,7 +45,7 @@ def _advance(
     state: PyTree,
     token: Int[Array, ""],
     key: Key[Array, ""],
-    place: Int[Array, ""],
+    place: UInt32[Array, ""],
     choice: tuple[Array, Array, Array, Array],
 ) -> tuple[PyTree, Int[Array, ""]]:
     """Reads a byte and draws the one after it."""

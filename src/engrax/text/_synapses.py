@@ -17,6 +17,9 @@ _WORDS, _TIMES = 60, 3
 Lasting = tuple[Float[np.ndarray, " neurons"], Sequence[float]]
 """How far, in radians, each neuron's memory turns in a byte, and what a head keeps of it."""
 
+Place = tuple[int, int, int, int]
+"""Layer, head, i and j of a synapse."""
+
 Activity = Float[np.ndarray, "time neurons"]
 
 
@@ -87,7 +90,7 @@ def find_synapses(
     places = {word: occurrences(data, word) for word in words}
     places = {word: found for word, found in places.items() if found}
     slow = np.flatnonzero(lasting[0] * len(data) < np.pi / 2)
-    rated: list[tuple[float, bytes, int, int, int, int]] = []
+    rated: list[tuple[float, bytes, Place]] = []
     each = count if len(places) == 1 else 1
     for layer in range(1, len(x)):
         for head in range(x.shape[2]):
@@ -97,7 +100,8 @@ def find_synapses(
             for word, table in scores.items():
                 best = np.argsort(table, axis=None)[::-1][:each]
                 for i, j in zip(*np.unravel_index(best, table.shape), strict=True):
-                    rated.append((table[i, j], word, layer, head, rows[i], columns[j]))
+                    place = (layer, head, int(rows[i]), int(columns[j]))
+                    rated.append((float(table[i, j]), word, place))
     chosen = _distinct(sorted(rated, key=lambda r: -r[0]), count, by_word=len(places) > 1)
     return [follow(x, y, lasting, place, word, places[word]) for word, place in chosen]
 
@@ -106,7 +110,7 @@ def follow(
     x: Float[np.ndarray, "layers time heads neurons"],
     y: Float[np.ndarray, "layers time heads neurons"],
     lasting: Lasting,
-    place: tuple[int, int, int, int],
+    place: Place,
     word: bytes,
     found: Sequence[slice],
 ) -> Synapse:
@@ -131,7 +135,9 @@ def follow(
 
 
 def _ratings(
-    before: Activity, now: Activity, places: dict[bytes, list[slice]]
+    before: Float[np.ndarray, "time i"],
+    now: Float[np.ndarray, "time j"],
+    places: dict[bytes, list[slice]],
 ) -> dict[bytes, Float[np.ndarray, "i j"]]:
     """For each word and synapse: share of growth at the word x share of occurrences with growth."""
     total = before.T @ now
@@ -154,15 +160,14 @@ def _busiest(activity: Activity) -> Int[np.ndarray, " neurons"]:
 
 
 def _distinct(
-    rated: list[tuple[float, bytes, int, int, int, int]], count: int, *, by_word: bool
-) -> list[tuple[bytes, tuple[int, int, int, int]]]:
+    rated: list[tuple[float, bytes, Place]], count: int, *, by_word: bool
+) -> list[tuple[bytes, Place]]:
     """The best ones, none twice, no word twice where there are several, none that never grew."""
-    chosen: list[tuple[bytes, tuple[int, int, int, int]]] = []
-    for score, word, *place in rated:
-        where = (int(place[0]), int(place[1]), int(place[2]), int(place[3]))
-        taken = {old for _, old in chosen} | ({old for old, _ in chosen} if by_word else set())
-        if score > 0 and where not in taken and not (by_word and word in taken):
-            chosen.append((word, where))
+    chosen: list[tuple[bytes, Place]] = []
+    for score, word, place in rated:
+        taken = any(place == old or (by_word and word == said) for said, old in chosen)
+        if score > 0 and not taken:
+            chosen.append((word, place))
         if len(chosen) == count:
             break
     return chosen

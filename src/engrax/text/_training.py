@@ -1,6 +1,7 @@
 """Training on a text: reported, checkpointed, and gone on with after a stop."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import shutil
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -103,6 +105,7 @@ def train_language_model(
     *,
     architecture: Architecture,
     training: Training,
+    start: LanguageModel | None = None,
     resume: bool = False,
     report: Callable[[Report], None] = lambda report: None,
     warn: Callable[[str], None] = lambda sentence: None,
@@ -111,17 +114,23 @@ def train_language_model(
 
     Every 30 seconds, and when it is asked to stop by SIGINT or SIGTERM, a checkpoint is taken and
     the model so far is written: a folder holds a model that works from then on. With `resume` a
-    run goes on bit for bit as if it had never stopped.
+    run goes on bit for bit as if it had never stopped. With `start` the weights are at first those
+    of another model of the same architecture; two that start from one can be merged.
 
     **Raises:** `TextError` when the text is too short, memory too small, the folder taken or of
-    another run, or the losses are not finite; `Interrupted` when it was asked to stop.
+    another run, the start another model, or the losses not finite; `Interrupted` when it was asked
+    to stop.
     """
+    if start is not None and start.architecture != architecture:
+        raise TextError(
+            f"the model to start from is another: {start.architecture}; train {architecture} anew"
+        )
     out = out.absolute()
     train, validation = _parts(text, training)
     _check_size(architecture, training)
-    _open(out, _identity(text, architecture, training), resume=resume)
+    _open(out, _identity(text, architecture, training, start), resume=resume)
     system = _system(train, validation, architecture, training)
-    maker = _Maker(text, architecture, training)
+    maker = _Maker(text, architecture, training, start)
     checkpoints = ArmCheckpoints(out / CHECKPOINTS / "model", warn=warn)
     keeper = _Keeper(checkpoints, maker, out, report)
     with stoppable() as stop:
@@ -131,6 +140,7 @@ def train_language_model(
                 training.ticks,
                 key=named(jr.key(0), "text"),
                 seeds=[training.seed],
+                start=None if start is None else _started(start),
                 chunk=1,
                 checkpoints=keeper,
                 stop=stop,
@@ -156,18 +166,22 @@ class _Maker:
     text: Text
     architecture: Architecture
     training: Training
+    start: LanguageModel | None
 
     def model(self, state: State, records: dict[str, np.ndarray], ticks: int) -> LanguageModel:
         """The model of the only run, after so many reports."""
         text, training = self.text, self.training
         arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), state["learner"]["model"])
-        history = {
+        history: dict[str, Any] = {
             "text": {"name": text.name, "bytes": len(text.data), "sha256": text.checksum},
             "training": dataclasses.asdict(training),
             "steps": [(tick + 1) * training.every for tick in range(ticks)],
             **_bits(records, ticks),
         }
         seen = np.isin(np.arange(VOCAB), text.data)
+        if self.start is not None:
+            history["start"] = self.start.history
+            seen = seen | self.start.seen
         model = rebuild(self.architecture.builder, arrays)
         return LanguageModel(self.architecture, model, seen, history)
 
@@ -236,10 +250,27 @@ def _check_size(architecture: Architecture, training: Training) -> None:
     )
 
 
-def _identity(text: Text, architecture: Architecture, training: Training) -> dict[str, Any]:
+def _started(start: LanguageModel) -> Callable[[State, np.ndarray], State]:
+    """The states of a new run, with the weights of another model in place of its own."""
+    arrays = eqx.filter(start.model, eqx.is_array)
+
+    def started(fresh: State, run: np.ndarray) -> State:
+        repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], len(run), axis=0), arrays)
+        return fresh | {"learner": fresh["learner"] | {"model": repeated}}
+
+    return started
+
+
+def _identity(
+    text: Text, architecture: Architecture, training: Training, start: LanguageModel | None
+) -> dict[str, Any]:
     """What must be the same for a run to go on."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(None if start is None else eqx.filter(start.model, eqx.is_array)):
+        digest.update(np.asarray(leaf).tobytes())
     return {
         "text": text.checksum,
+        "start": None if start is None else digest.hexdigest(),
         **dataclasses.asdict(architecture),
         **dataclasses.asdict(training),
     }
