@@ -30,6 +30,12 @@ def test_the_state_is_that_of_a_loop():
     )
 
 
+def test_padding_leaves_no_trace():
+    pre, post = jr.normal(jr.key(0), (7, 2)), jr.normal(jr.key(1), (7, 3))
+    padded = synaptic_state(pre, post, rotate=turn, length=jnp.asarray(4))
+    np.testing.assert_allclose(padded, synaptic_state(pre[:4], post[:4], rotate=turn), atol=1e-5)
+
+
 def test_without_a_position_code_the_order_does_not_matter():
     pre, post = jr.normal(jr.key(0), (6, 4)), jr.normal(jr.key(1), (6, 4))
     np.testing.assert_allclose(

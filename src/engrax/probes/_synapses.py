@@ -15,6 +15,7 @@ def synaptic_state(
     *,
     rotate: Callable[[Float[Array, "time n"], Int[Array, " time"]], Float[Array, "time n"]]
     | None = None,
+    length: Int[Array, ""] | None = None,
     rectify: bool = True,
 ) -> Float[Array, "m n"]:
     """The Hebbian state that a text has left: sigma_ij = sum over t of y_i(t) (U^(T - t) x(t))_j.
@@ -24,13 +25,16 @@ def synaptic_state(
     here it is recovered from the activities.
 
     **Arguments:** `rotate(x, positions)`: turns each row as the model's position code does, so
-    that the state is the one that the *next* byte reads; no turn if `None`. `rectify`: drop
-    negative entries, as the paper does; they come from the turn alone.
+    that the state is the one that the *next* byte reads; no turn if `None`. `length`: how many rows
+    were read, where the rest is padding. `rectify`: drop negative entries, as the paper does; they
+    come from the turn alone.
     """
-    length = pre.shape[0]
+    time = jnp.arange(pre.shape[0])
+    if length is None:
+        length = jnp.asarray(pre.shape[0])
     if rotate is not None:
-        pre = rotate(pre, jnp.arange(-length, 0))
-    sigma = post.T @ pre
+        pre = rotate(pre, time - length)
+    sigma = jnp.where((time < length)[:, None], post, 0).T @ pre
     return jnp.maximum(sigma, 0) if rectify else sigma
 
 
