@@ -5,6 +5,7 @@ from ._glauber import Glauber, glauber, retrieve
 from ._hopfield import HopfieldNetwork
 from ._network import SpinNetwork
 from ._redundant import RedundantMemory
+from ._rotary import rotary, rotary_frequencies, rotary_phases, rotate_halves
 from ._symmetric import elementary_symmetric
 from ._tap import Tap, tap_magnetization
 from ._tensor import HebbianTensor
@@ -21,5 +22,9 @@ __all__ = [
     "elementary_symmetric",
     "glauber",
     "retrieve",
+    "rotary",
+    "rotary_frequencies",
+    "rotary_phases",
+    "rotate_halves",
     "tap_magnetization",
 ]

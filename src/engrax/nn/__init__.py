@@ -3,6 +3,7 @@
 from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
+from ._bdh import BDH, BDHState
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
@@ -17,7 +18,9 @@ from ._two_layer_net import TwoLayerNet
 from ._upsample_conv import upsample_conv2d
 
 __all__ = [
+    "BDH",
     "MLP",
+    "BDHState",
     "BatchNorm",
     "Conv2d",
     "ConvAutoencoder",
