@@ -1,0 +1,8 @@
+"""Figures."""
+
+from typing import Any
+
+
+def plots(run: Any) -> dict:
+    """All."""
+    return {}
