@@ -113,7 +113,7 @@ class Config:
 
     resolutions: tuple[int, ...] = (1, 4, 16, 64)
     """Spikes R a neuron may emit for one activity."""
-    spiking_sentences: int = 16
+    spiking_sentences: int = 12
     """Held-out sentences that spiking models read."""
 
 

@@ -54,7 +54,7 @@ def _scaling(run: Any, families: list[str]) -> Figure:
     for name in families:
         loss = np.stack([run[f"{name}_{s}"]["final"]["test_loss"].values for s in SIZES], 1)
         parameters = [float(run[f"{name}_{s}"]["final"]["parameters"][0]) for s in SIZES]
-        style = {"color": COLORS[name], "label": FAMILIES[name]}
+        style: dict[str, Any] = {"color": COLORS[name], "label": FAMILIES[name]}
         with_interval(ours, parameters, loss, **style)
         if "cost" in run:
             flops = run["cost"]["flops_per_token"].sel(family=name, size=list(SIZES))

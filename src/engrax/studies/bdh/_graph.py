@@ -23,7 +23,7 @@ from ._kept import Kept, Take, kept
 from ._scaling import SIZES, family
 
 GRAPHS = {"x": "Dx E", "y": "Dy E"}
-CURVES = ("graph", "untrained", "low_rank", "random", "shuffled", "rewired")
+CURVES: tuple[str, ...] = ("graph", "untrained", "low_rank", "random", "shuffled", "rewired")
 NULLS = CURVES[1:]
 CLAIMED = 0.1
 """The share of all pairs that are edges, at which claims are read."""

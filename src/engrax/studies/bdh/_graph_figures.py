@@ -10,8 +10,8 @@ from engrax.lab import figures
 from ._drawing import grouped_bars, legend_below, side_by_side, with_interval
 from ._graph import CLAIMED, CURVES, GRAPHS
 
-_COLORS = dict(zip(CURVES, (1, 6, 2, 3, 4, 5), strict=True))
-_NAMES = {
+_COLORS: dict[str, int] = dict(zip(CURVES, (1, 6, 2, 3, 4, 5), strict=True))
+_NAMES: dict[str, str] = {
     "graph": "trained",
     "untrained": "untrained",
     "low_rank": "$P_1 P_2^T$, same rank",
@@ -53,7 +53,11 @@ def _degrees(run: Any) -> Figure:
     """Entries of the graph, how unequal degrees are, and which law their tail follows."""
     final = run["graph"]["final"]
     figure, (entries, unequal, tail) = side_by_side(3, width=3.6, height=3.8)
-    matrices = {"trained": "graph", "untrained": "untrained", "low_rank": "low_rank"}
+    matrices: dict[str, str] = {
+        "trained": "graph",
+        "untrained": "untrained",
+        "low_rank": "low_rank",
+    }
     colors = [figures.PALETTE[_COLORS[curve]] for curve in matrices.values()]
     names = [_NAMES[curve] for curve in matrices.values()]
     density = final["entries"].mean(("seed", "graph", "head"))

@@ -91,7 +91,7 @@ def _merged(config: Config) -> Arm:
     names = ("base", *BRANCHES)
     held = kept(**dict.fromkeys(names, build))
     pairs = (config.pair, *config.branches)
-    ways = [way for pair in pairs for way in (pair, pair[::-1])]
+    ways = [way for pair in pairs for way in (pair, (pair[1], pair[0]))]
     given = [_data.sentences(way, config.sentences // 2, config.length, way) for way in ways]
     texts = tuple(_data.padded(s, config.length) for s in given)
     windows = tuple(_data.windows(_data.corpus(config, pair).test, config.length) for pair in pairs)

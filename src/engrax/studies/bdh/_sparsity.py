@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int
 
-from engrax.core import Batch, State, System, observe, repeat, serial
+from engrax.core import Batch, State, observe, repeat, serial
 from engrax.lab import Arm, Claim, Part, at_least, at_most
 from engrax.probes import activation_sparsity
 from engrax.tasks import RepeatedFacts
@@ -92,7 +92,7 @@ def _by_letter(
 class FactLoss(eqx.Module):
     """A probe: loss where the word is said again, on the last batch's stream."""
 
-    def __call__(self, system: System, state: State, t: Array) -> dict[str, Array]:
+    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
         """The record of one measurement."""
         stream, model = system["stream"], system["learner"].model(state["learner"])
         batch: Batch = stream.step(state["stream"], t)[1]  # drawn next: not trained on yet

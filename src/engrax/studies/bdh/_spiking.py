@@ -4,18 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
-import optax
 import xarray as xr
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float
+from scipy.special import logsumexp
 
 from engrax.core import State
 from engrax.lab import Arm, Claim, Part, at_most, equivalent
-from engrax.memory import rotary
+from engrax.memory import rotary_phases
 from engrax.nn import BDH
+from engrax.tasks import Sentence
 
 from . import _data
 from ._config import Config
@@ -24,83 +23,103 @@ from ._scaling import SIZES, family
 
 
 def spiking_logits(
-    model: BDH, tokens: Int[Array, " time"], key: Key[Array, ""], spikes: int
-) -> Float[Array, "time vocab"]:
-    """Logits of a BDH whose state is written and read by Bernoulli spikes.
+    model: BDH, tokens: np.ndarray, rng: np.random.Generator, spikes: int
+) -> Float[np.ndarray, "time vocab"]:
+    """Logits of a BDH whose state is written and read by AND gates of Bernoulli spikes.
 
-    Activities are divided by their largest in the layer, so that they are the chances of a spike,
-    and the results are multiplied by it again. Each of `spikes` times a neuron fires or not, for
-    all its synapses at once:
+    Every product v_c x_i that is written, and every product of the state with x_i that is read, is
+    the mean of `spikes` draws of (first spike) AND (second spike). What is multiplied is divided
+    by its largest in the layer, so that it is the chance of a spike, and multiplied by it again
+    afterwards. A signed number spikes by its size, in one of two lines: one excites, one inhibits.
 
-    - write: the mean, over the spikes, of (v spike) AND (x spike), for each pair of a value slot
-      and a neuron. A value is signed, so it spikes by its size in one of two lines, one excites and
-      one inhibits.
-    - read: the mean, over spikes of their own, of what the state holds where x spikes.
-
-    Both are unbiased. Plain BDH alone: no gates, no decay, the residual in the stream.
+    The draws of one product are independent with mean p q, so their number is binomial. With 0
+    spikes the products are exact. Plain BDH alone: no gates, no decay, the residual in the stream.
     """
-    v = _normalized(model.embedding[tokens])
-    positions = jnp.arange(len(tokens))
-    past = jnp.tril(jnp.ones((len(tokens),) * 2), -1)
-
-    def layer(v: Array, key: Array) -> tuple[Array, None]:
-        write, read = jr.split(key)
-        x = jax.nn.relu(jnp.einsum("td,hdn->htn", v, model.enc))
-        largest, size = x.max() + _TINY, jnp.abs(v).max() + _TINY
-        query = rotary(largest * _fired(read, x / largest, spikes).mean(0), positions)
-
-        def one(key: Array) -> Array:
-            first, second = jr.split(key)
-            pre = rotary(largest * _fired(first, x / largest, 1)[0], positions)
-            post = size * jnp.sign(v) * _fired(second, jnp.abs(v) / size, 1)[0]
-            return ((query @ pre.mT) * past[None]) @ post
-
-        a = jax.lax.map(one, jr.split(write, spikes)).mean(0)
-        y = jax.nn.relu(jnp.einsum("htd,hdn->htn", _normalized(a), model.enc_v)) * x
-        return _normalized(v + _normalized(jnp.einsum("htn,hnd->td", y, model.dec))), None
-
-    v, _ = jax.lax.scan(layer, v, jr.split(key, model.layers))
-    return v @ model.head
+    enc, enc_v, dec, embedding, head = (
+        np.asarray(a, np.float64)
+        for a in (model.enc, model.enc_v, model.dec, model.embedding, model.head)
+    )
+    cos, sin = (np.asarray(a, float) for a in rotary_phases(model.frequencies, jnp.ones(1, int)))
+    v = _normalized(embedding[tokens])
+    for _ in range(model.layers):
+        out = np.zeros_like(v)
+        for into, gate, back in zip(enc, enc_v, dec, strict=True):
+            x = np.maximum(v @ into, 0)
+            read = _read(x, v, (cos.T, sin.T), rng, spikes)
+            out += (np.maximum(_normalized(read) @ gate, 0) * x) @ back
+        v = _normalized(v + _normalized(out))
+    return v @ head
 
 
-_TINY = 1e-9
+def _read(
+    x: Float[np.ndarray, "time N"],
+    v: Float[np.ndarray, "time d"],
+    turn: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    spikes: int,
+) -> Float[np.ndarray, "time d"]:
+    """What each x reads from the state that the v and x before it have written, one head."""
+    state = np.zeros((x.shape[1], v.shape[1]))
+    largest_x, largest_v = x.max() + _TINY, np.abs(v).max() + _TINY
+    a = np.zeros_like(v)
+    for t in range(len(x)):
+        largest = np.abs(state).max() + _TINY
+        share = x[t][:, None] / largest_x
+        a[t] = largest * largest_x * _product(state / largest, share, rng, spikes).sum(0)
+        written = _product(v[t][None] / largest_v, share, rng, spikes)
+        state = _turned(state + largest_x * largest_v * written, *turn)
+    return a
 
 
-def _fired(key: Key[Array, ""], chance: Float[Array, "*shape"], times: int) -> Array:
-    return jr.bernoulli(key, chance[None], (times, *chance.shape)).astype(chance.dtype)
+def _product(
+    signed: np.ndarray, chance: np.ndarray, rng: np.random.Generator, spikes: int
+) -> np.ndarray:
+    """The mean of `spikes` AND gates in place of each product."""
+    exact = signed * chance
+    if spikes == 0:
+        return exact
+    return np.sign(exact) * rng.binomial(spikes, np.minimum(np.abs(exact), 1)) / spikes
 
 
-def _normalized(x: Float[Array, "*shape d"]) -> Float[Array, "*shape d"]:
+def _turned(state: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    """The state one position later: the pairs of neurons (2j, 2j+1) turn back by one step."""
+    even, odd = state[0::2], state[1::2]
+    turned = np.empty_like(state)
+    turned[0::2], turned[1::2] = even * cos + odd * sin, odd * cos - even * sin
+    return turned
+
+
+_TINY = 1e-12
+
+
+def _normalized(x: Float[np.ndarray, "*shape d"]) -> Float[np.ndarray, "*shape d"]:
     centered = x - x.mean(-1, keepdims=True)
-    return centered * jax.lax.rsqrt(jnp.square(centered).mean(-1, keepdims=True) + 1e-5)
+    return centered / np.sqrt(np.square(centered).mean(-1, keepdims=True) + 1e-5)
 
 
 class Spiking(eqx.Module):
     """Loss on held-out sentences at every resolution, and of the exact model."""
 
     kept: Kept
-    text: _data.Padded
+    given: tuple[Sentence, ...] = eqx.field(static=True)
     resolutions: tuple[int, ...] = eqx.field(static=True)
 
     def __call__(self, state: State) -> Mapping[str, Any]:
         """Of one run."""
         model = self.kept.model(state, "bdh")
-        losses = [_loss(model, self.text, spikes) for spikes in self.resolutions]
-        return {"loss": np.array(losses, float), "exact": np.asarray(_loss(model, self.text, 0))}
+        losses = [_loss(model, self.given, spikes) for spikes in (0, *self.resolutions)]
+        return {"loss": np.array(losses[1:]), "exact": np.array(losses[0])}
 
 
-@eqx.filter_jit
-def _loss(model: BDH, text: _data.Padded, spikes: int) -> Array:
-    """Nats a byte; with no spikes, of the exact model."""
-
-    def one(row: tuple[Array, Array]) -> Array:
-        tokens, key = row
-        logits = spiking_logits(model, tokens, key, spikes) if spikes else model(tokens)
-        return optax.softmax_cross_entropy_with_integer_labels(logits[:-1], tokens[1:])
-
-    losses = jax.lax.map(one, (text.tokens, jr.split(jr.key(0), len(text.tokens))))
-    read = jnp.arange(1, text.tokens.shape[1])[None] < text.length[:, None]
-    return jnp.where(read, losses, 0).sum() / read.sum()
+def _loss(model: BDH, given: tuple[Sentence, ...], spikes: int) -> float:
+    """Nats a byte over all sentences, each from an empty state."""
+    rng, losses = np.random.default_rng(0), []
+    for sentence in given:
+        tokens = np.frombuffer(sentence.text, np.uint8)
+        logits = spiking_logits(model, tokens, rng, spikes)[:-1]
+        log = logits - logsumexp(logits, axis=1, keepdims=True)
+        losses.append(-np.take_along_axis(log, tokens[1:, None].astype(int), 1)[:, 0])
+    return float(np.concatenate(losses).mean())
 
 
 def _arm(config: Config) -> Arm:
@@ -113,7 +132,7 @@ def _arm(config: Config) -> Arm:
         coords={"spikes": list(config.resolutions)},
         needs=("bdh_middle",),
         start=Take(("bdh",)),
-        measure=Spiking(held, _data.padded(given, config.length), config.resolutions),
+        measure=Spiking(held, tuple(given), config.resolutions),
     )
 
 

@@ -37,7 +37,7 @@ class Sources(eqx.Module):
 def sources(pair: tuple[str, str], count: int, seed: int, currencies: tuple[str, ...]) -> Sources:
     """Sentences in both languages that differ in pairs: a currency, and a noun in its place."""
     text = MiniParliament(pair, seed=seed, size=1)
-    ways = (pair, pair[::-1])
+    ways = (pair, (pair[1], pair[0]))
     drawn = [
         text.contrast(count, seed=seed + i, languages=way, currencies=currencies)
         for i, way in enumerate(ways)

@@ -108,11 +108,13 @@ class Final(eqx.Module):
     y: Int[Array, "windows length"]
     activity: bool = eqx.field(static=True)
 
-    def __call__(self, state: State) -> dict[str, np.ndarray]:
+    def __call__(self, state: State) -> Mapping[str, Any]:
         """Of the final state of one run."""
         model = self.learner.model(state["learner"])
-        record = {"test_loss": _mean_nats(model, self.x, self.y)}
-        record["parameters"] = np.float64(_core_parameters(model))
+        record: dict[str, Any] = {
+            "test_loss": _mean_nats(model, self.x, self.y),
+            "parameters": np.float64(_core_parameters(model)),
+        }
         return record | (_active(model, self.x[: 4 * _LOOKED_AT]) if self.activity else {})
 
 
