@@ -15,7 +15,7 @@ from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
-from ._mlp import DenseLayer, MLP
+from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
@@ -24,6 +24,7 @@ from ._upsample_conv import upsample_conv2d
 
 __all__ = [
     "BDH",
+    "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
@@ -37,7 +38,6 @@ __all__ = [
     "GraphState",
     "HiddenGraph",
     "LinearAttention",
-    "MLP",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
