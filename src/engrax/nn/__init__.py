@@ -13,6 +13,7 @@ from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
+from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
@@ -36,6 +37,7 @@ __all__ = [
     "EncoderTransformer",
     "GraphState",
     "HiddenGraph",
+    "LinearAttention",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
