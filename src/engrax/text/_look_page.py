@@ -74,10 +74,11 @@ def _introduction(inside: Inside) -> str:
 def _reader(inside: Inside) -> str:
     names = [_name(synapse) for synapse in inside.synapses]
     choices = "".join(f'<option value="{k}">{escape(n)}</option>' for k, n in enumerate(names))
+    short = [name.removeprefix("the synapse of ") for name in names]
     meters = "".join(
-        f'<div class="meter" id="meter{k}"><span>{escape(name.removeprefix("the synapse of "))}</span>'
+        f'<div class="meter" id="meter{k}"><span>{escape(name)}</span>'
         f'<div><i style="background:{_color(k)}"></i></div><b></b></div>'
-        for k, name in enumerate(names)
+        for k, name in enumerate(short)
     )
     return (
         '<h2>Read along</h2><div id="reader"><p>Press Read, or pull the slider. Letters are '
