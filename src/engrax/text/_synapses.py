@@ -1,6 +1,7 @@
 """Synapses that remember a word: found among all of a model, and followed byte by byte."""
 
 import dataclasses
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -168,7 +169,7 @@ def _ratings(
 
 def _fade(keep: float, length: int) -> float:
     """Bytes after which 1/e of a memory is left, but no more than the text has."""
-    return min(length, -1 / np.log(keep)) if keep < 1 else length
+    return min(float(length), -1 / math.log(keep)) if keep < 1 else float(length)
 
 
 def _busiest(activity: Activity) -> Int[np.ndarray, " neurons"]:
