@@ -31,8 +31,8 @@ TOLERANCE = 1e-4
 # The reference counts phases in float32, which at position 8192 is off by up to 3e-4 radians in
 # its fastest pairs; ours are exact.
 FAR_TOLERANCE = 1e-2
-# Of the norm. A unit whose input is within rounding of 0 may be on at one side and off at the other,
-# and then a few entries of the gradient differ for that reason.
+# Of the norm. A unit whose input is within rounding of 0 may be on at one side and off at the
+# other, and then a few entries of the gradient differ for that reason.
 GRADIENT_TOLERANCE = 1e-3
 
 
@@ -62,7 +62,7 @@ class Training:
             devices=jax.local_device_count(),
         )
         self.state = self.learner.init(key=jr.key(0))
-        self._step = jax.jit(self.learner.step, donate_argnums=0)
+        self._step = jax.jit(lambda state, batch: self.learner.step(state, batch), donate_argnums=0)
 
     def step(self) -> None:
         self.state, record = self._step(self.state, self.batch)
@@ -178,7 +178,7 @@ def generation(place: Path, context: int, aim: float) -> Comparison:
     model = build(size, piece=512)(key=jr.key(0))
     net = reference(place, size, model).eval()
     tokens = text(size, 1, context)[0]
-    read, step = eqx.filter_jit(model.chunk), jax.jit(model.step)
+    read, step = eqx.filter_jit(model.chunk), eqx.filter_jit(model.step)
     last = {}
     for length in (16, context):
         last[length], _ = read(model.init_state(), tokens[: length - 1])

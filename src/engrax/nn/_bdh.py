@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -237,8 +237,8 @@ class BDH(eqx.Module):
         key: jax.Array | None,
         *,
         look: bool,
-    ) -> tuple[jax.Array, jax.Array | None, tuple[jax.Array | None, ...]]:
-        """Logits, the memory afterwards, and with `look` x, y and v of all layers."""
+    ) -> tuple[jax.Array, jax.Array | None, Any]:
+        """Logits, the memory afterwards, and with `look` a tuple of x, y and v of all layers."""
         v = normalized(self.embedding[tokens])
         begin = jnp.zeros((), jnp.int32) if state is None else state.position
         place = begin + jnp.arange(tokens.shape[0])

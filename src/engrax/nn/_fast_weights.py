@@ -65,7 +65,8 @@ def read_and_write(
     # What a piece computed is computed again on the way back: only the memories are kept.
     @jax.checkpoint
     def next_piece(rho: jax.Array, parts: tuple) -> tuple[jax.Array, jax.Array]:
-        now = Reading(*parts, it.detach_kv)
+        q, k, v, log_keep = parts
+        now = Reading(q, k, v, log_keep, it.detach_kv)
         return _written(now, rho), _read(now, rho)
 
     middle, out = lax.scan(next_piece, start, cut)
