@@ -26,7 +26,7 @@ def test_a_synapse_is_the_entry_of_the_hebbian_state():
     x, y = (np.maximum(rng.normal(size=(2, time, 1, size)), 0) for _ in range(2))
     turns = np.repeat([0.7, 0.2, 0.01], 2)
     keep, (i, j) = 0.9, (4, 3)
-    found = follow(x, y, (turns, (keep,)), (1, 0, i, j), b"word", [slice(2, 5)])
+    found = follow(x, y, (turns, (keep,)), (1, 0, i, j), b"word", [slice(0, 2), slice(5, 7)])
     # sigma_t = sum over tau of y x^T U^(t - tau), with U the rotations of pairs, written out.
     for t in range(time):
         sigma = np.zeros((size, size))
@@ -40,7 +40,9 @@ def test_a_synapse_is_the_entry_of_the_hebbian_state():
             sigma += keep ** (t - tau) * np.outer(y[0, tau, 0], turned)
         assert found.strength[t] == pytest.approx(max(0.0, sigma[i, j]), abs=1e-12)
     np.testing.assert_allclose(found.growth, y[0, :, 0, i] * x[1, :, 0, j])
-    assert found.share == pytest.approx(found.growth[2:5].sum() / found.growth.sum())
+    # The second half is the test.
+    assert found.share == pytest.approx(found.growth[5:7].sum() / found.growth[4:].sum())
+    assert found.occurrences == 1
 
 
 def test_a_planted_synapse_is_found():
@@ -51,27 +53,40 @@ def test_a_planted_synapse_is_found():
     said = np.zeros(144)
     for part in occurrences(data, b"sat"):
         said[part] = 1.0
+    first = occurrences(data, b"sat")[0]
+    y[1, first, 1], x[2, first, 1] = 0.0, 0.0  # nothing else fires at one place of the word
     y[1, :, 1, 5], x[2, :, 1, 7] = said, said
     lasting = (np.full(8, 1e-4), (1.0, 1.0))
     best = find_synapses(x, y, data, lasting, [b"sat"], 1)[0]
     assert (best.layer, best.head, best.i, best.j) == (2, 1, 5, 7)
     assert best.share == 1.0
-    assert best.hits == best.occurrences == len(occurrences(data, b"sat"))
+    assert best.hits == best.occurrences == 3  # of the 6 the second half says 3
+
+
+def test_the_second_half_has_no_say_in_the_choice():
+    rng = np.random.default_rng(2)
+    data = TEXT.data[:144]
+    x, y = (np.maximum(rng.normal(size=(2, 144, 1, 8)), 0) for _ in range(2))
+    lasting = (np.full(8, 1e-4), (1.0,))
+    found = find_synapses(x, y, data, lasting, [b"sat"], 3)
+    x[:, 72:], y[:, 72:] = 1.0, 1.0
+    again = find_synapses(x, y, data, lasting, [b"sat"], 3)
+    assert [(s.i, s.j) for s in found] == [(s.i, s.j) for s in again]
 
 
 def test_neurons_that_turn_fast_are_left_out():
     x = y = np.ones((2, 48, 1, 4))
-    lasting = (np.array([1.0, 1.0, 1e-4, 1e-4]), (1.0,))
+    lasting = (np.array([1.0, 1.0, 1e-3, 1e-3]), (1.0,))
     found = find_synapses(x, y, TEXT.data[:48], lasting, [b"cat"], 8)
     assert {synapse.j for synapse in found} == {2, 3}
 
 
 def test_words_are_whole_and_frequent():
-    data = np.frombuffer(b"the other the them the cat", np.uint8)
-    assert [part.start for part in occurrences(data, b"the")] == [0, 10, 19]
+    data = np.frombuffer(b"the other the them the cat the", np.uint8)
+    assert [part.start for part in occurrences(data, b"the")] == [0, 10, 19, 27]
     assert frequent_words(data) == [b"the"]
-    assert frequent_words(np.frombuffer(b"a b a c a", np.uint8)) == [b"a"]
-    with pytest.raises(TextError, match="say nothing three times"):
+    assert frequent_words(np.frombuffer(b"a b a c a b", np.uint8)) == [b"a"]
+    with pytest.raises(TextError, match="say nothing again and again"):
         frequent_words(np.frombuffer(b"abc", np.uint8))
 
 
@@ -138,6 +153,8 @@ def test_what_cannot_be_looked_into_is_refused():
         look_inside(untrained("gpt"), TEXT)
     with pytest.raises(TextError, match="never say 'dog'"):
         look_inside(untrained("bdh"), TEXT, about="dog")
+    with pytest.raises(TextError, match="only one half of the 60 bytes"):
+        look_inside(untrained("bdh"), TEXT, about="mat", length=60)
     with pytest.raises(TextError, match="begin further to the front"):
         look_inside(untrained("bdh"), TEXT, begin=10**6)
     with pytest.raises(ValueError, match="bytes to read are 1 to"):

@@ -67,7 +67,7 @@ def test_a_model_that_was_trained_is_a_start_for_another(whole, tmp_path):
 
 def test_folders_are_not_written_over(whole, tmp_path):
     _, out, _ = whole
-    with pytest.raises(TextError, match="already holds a run; add --resume"):
+    with pytest.raises(TextError, match="already holds a training run; add --resume"):
         train(out)
     with pytest.raises(TextError, match="is finished; there is nothing to resume"):
         train(out, resume=True)

@@ -17,7 +17,7 @@ from ._errors import TextError
 from ._graph import NeuronGraph, strongest
 from ._language_model import LanguageModel
 from ._memory import check_memory
-from ._synapses import Synapse, find_synapses, frequent_words
+from ._synapses import Synapse, find_synapses, frequent_words, occurrences
 
 LONGEST = 20_000
 """Bytes that a page can show and still be read."""
@@ -48,7 +48,7 @@ def look_inside(
     text: Text,
     *,
     begin: int = 0,
-    length: int = 1500,
+    length: int = 3000,
     about: str = "",
     synapses: int = 6,
 ) -> Inside:
@@ -71,11 +71,7 @@ def look_inside(
         f"looking at {len(data)} bytes",
         "choose a smaller --bytes",
     )
-    words = [about.encode()] if about else frequent_words(data)
-    if about and about.encode() not in data.tobytes():
-        raise TextError(
-            f"the {len(data)} bytes that were read never say {about!r}; name a word of the text"
-        )
+    words = [_said(about, data)] if about else frequent_words(data)
     if synapses < 1:
         raise ValueError(f"synapses is at least 1, got {synapses}.")
     seen = _activations(bdh, jnp.asarray(data.astype(np.int32)))
@@ -132,6 +128,22 @@ def _part(text: Text, begin: int, length: int) -> UInt8[np.ndarray, " time"]:
     if len(data) < 3:
         raise TextError(f"{text.source} has {len(text.data)} bytes; begin further to the front")
     return data
+
+
+def _said(about: str, data: UInt8[np.ndarray, " time"]) -> bytes:
+    """The word as bytes, if both halves of the text say it."""
+    word, half = about.encode("utf-8", "surrogateescape"), len(data) // 2
+    found = occurrences(data, word)
+    if not found:
+        raise TextError(
+            f"the {len(data)} bytes that were read never say {about!r}; name a word of the text"
+        )
+    if found[0].stop > half or found[-1].start < half:
+        raise TextError(
+            f"only one half of the {len(data)} bytes that were read says {about!r}, and synapses "
+            "are chosen on one half and tested on the other; read more with --bytes"
+        )
+    return word
 
 
 def _bits(logits: Float[np.ndarray, "time vocab"], data: UInt8[np.ndarray, " time"]) -> float:

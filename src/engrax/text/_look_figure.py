@@ -12,7 +12,7 @@ from ._look import Inside
 def draw(inside: Inside) -> Figure:
     """Sparsity per layer, the neuron graph, and synapses that grow as the text is read."""
     with figures.style():
-        figure = Figure(figsize=(9.6, 7.2))
+        figure = Figure(figsize=(9.6, 7.6))
         grid = figure.subplot_mosaic([["sparsity", "graph"], ["synapses", "synapses"]])
         _sparsity(grid["sparsity"], inside)
         _graph(grid["graph"], inside)
@@ -61,4 +61,7 @@ def _synapses(ax: Axes, inside: Inside) -> None:
         xlabel="bytes read",
         ylabel="strength (its highest = 1)",
     )
-    ax.legend(loc="upper left", ncols=2)
+    half = len(inside.data) // 2
+    ax.axvline(half, color=figures.MUTED, linestyle=":")
+    ax.annotate("chosen on what is left of here", (half, 1.02), ha="right", fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)

@@ -74,10 +74,11 @@ def _introduction(inside: Inside) -> str:
 def _reader(inside: Inside) -> str:
     names = [_name(synapse) for synapse in inside.synapses]
     choices = "".join(f'<option value="{k}">{escape(n)}</option>' for k, n in enumerate(names))
+    short = [name.removeprefix("the synapse of ") for name in names]
     meters = "".join(
         f'<div class="meter" id="meter{k}"><span>{escape(name)}</span>'
         f'<div><i style="background:{_color(k)}"></i></div><b></b></div>'
-        for k, name in enumerate(names)
+        for k, name in enumerate(short)
     )
     return (
         '<h2>Read along</h2><div id="reader"><p>Press Read, or pull the slider. Letters are '
@@ -99,16 +100,19 @@ def _card(inside: Inside, k: int, said: list[str], ends: np.ndarray) -> str:
         (int(np.searchsorted(ends, part.start, "right")), int(np.searchsorted(ends, part.stop)) + 1)
         for part in occurrences(inside.data, synapse.word.encode())
     ]
-    bytes_said = sum(len(synapse.word.encode()) for _ in marks)
+    bytes_said = synapse.occurrences * len(synapse.word.encode())
     return (
         f'<section class="card"><h3 style="color:{_color(k)}">{escape(_name(synapse))}</h3>'
-        f"<p>This synapse grows at the word <strong>“{escape(synapse.word)}”</strong>. It grew at "
-        f"{synapse.hits} of the {synapse.occurrences} places where the text says it, and "
-        f"{100 * synapse.share:.0f} % of all its growth falls on these places, which make up only "
-        f"{100 * bytes_said / len(inside.data):.1f} % of the text. {_verdict(synapse)}</p>"
+        f"<p>In the first half of the text this synapse grew at the word <strong>“"
+        f"{escape(synapse.word)}”</strong>; that is why it is shown. The second half, which had no "
+        f"say in that, is the test: there it grew at {synapse.hits} of the {synapse.occurrences} "
+        f"places where the word is said, and {100 * synapse.share:.0f} % of its growth fell on "
+        f"them, though they make up only {200 * bytes_said / len(inside.data):.1f} % of that half. "
+        f"{_verdict(synapse)}</p>"
         f"{curve(strength / top, marks, _color(k), k)}"
         '<p class="soft">The line is the strength of the synapse as the text goes by, the bars are '
-        "the places where the word is said. It grew most at these letters:</p>"
+        "the places where the word is said, the dots mark the half. It grew most at these "
+        "letters:</p>"
         f'<ul class="excerpts">{_excerpts(synapse, said, ends)}</ul>'
         f'<p class="soft">Layer {synapse.layer + 1}, head {synapse.head + 1}, from neuron '
         f"{synapse.j} to neuron {synapse.i}.</p></section>"
@@ -116,11 +120,13 @@ def _card(inside: Inside, k: int, said: list[str], ends: np.ndarray) -> str:
 
 
 def _verdict(synapse: Synapse) -> str:
+    if synapse.occurrences < 3:
+        return "So few places prove nothing; let the model read more of the text."
     if synapse.share >= 0.8 and synapse.hits >= 0.8 * synapse.occurrences:
-        return "It stands for this word and for little else."
-    if synapse.share >= 0.5:
-        return "It stands for this word more than for anything else, but not for it alone."
-    return "It stands for something that this word shares with others: look where else it grew."
+        return "It passes: it stands for this word and for little else."
+    if synapse.share >= 0.4 and synapse.hits >= 0.5 * synapse.occurrences:
+        return "It passes in part: it stands for this word more than for others, not for it alone."
+    return "It fails: what looked like a memory of this word was a coincidence, or is wider."
 
 
 def _excerpts(synapse: Synapse, said: list[str], ends: np.ndarray) -> str:
@@ -190,9 +196,9 @@ def _definitions(inside: Inside) -> str:
         "</sup></code>, negative values left out. With the distance in the text U lets all "
         f"memory fade (to 1/e in {inside.architecture.context} bytes or less) and turns pairs "
         "of neurons, some fast and some slowly; shown are only synapses of slow ones.</td></tr>"
-        "<tr><td>Choice</td><td>Of all synapses those with the largest share of growth at a word "
-        "times share of its occurrences with growth. They were picked on this very text, so they "
-        "show what such a synapse looks like, not how common they are.</td></tr>"
+        "<tr><td>Choice</td><td>Of all synapses those with the largest share of growth at a word, "
+        "times the share of its occurrences at which they grew, in the first half of the text. "
+        "Among so many some will look right by chance; the second half tells which.</td></tr>"
         "<tr><td>In the model</td><td>The model does not store these synapses one by one but "
         "their product with a fixed matrix, which is smaller and acts the same.</td></tr>"
         f"{gated}"

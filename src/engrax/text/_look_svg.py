@@ -43,7 +43,8 @@ def curve(
         f'<text x="{LEFT - 6}" y="16" text-anchor="end">max</text>'
         f'<text x="{LEFT}" y="{bottom + 16}">first letter</text>'
         f'<text x="{right}" y="{bottom + 16}" text-anchor="end">last letter</text>'
-        f'<path class="curve" stroke="{color}" d="{"".join(steps)}"/>'
+        f'<line class="half" x1="{LEFT + WIDTH / 2}" x2="{LEFT + WIDTH / 2}" y1="8" '
+        f'y2="{bottom}"/><path class="curve" stroke="{color}" d="{"".join(steps)}"/>'
         f'<line class="cursor" id="cursor{k}" x1="{right}" x2="{right}" y1="8" y2="{bottom}"/>'
         "</svg>"
     )

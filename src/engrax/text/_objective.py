@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, ArrayLike, Float, Int, UInt8
 
 from engrax.core import State
 
@@ -23,8 +23,8 @@ def optimizer(
 ) -> optax.GradientTransformation:
     """AdamW on clipped gradients; the rate rises for `warmup` steps, then falls to a tenth."""
 
-    def rate(count: Array) -> Array:
-        now = count.astype(jnp.float32)
+    def rate(count: ArrayLike) -> Array:
+        now = jnp.asarray(count, jnp.float32)
         rise = jnp.minimum(1.0, (now + 1) / warmup)
         fall = jnp.clip((now - warmup) / jnp.maximum(1.0, steps - warmup), 0.0, 1.0)
         return learning_rate * rise * (0.1 + 0.45 * (1 + jnp.cos(jnp.pi * fall)))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8, UInt32
 
 PIECE = 64
 """Bytes of a prompt that are read at once."""
@@ -16,9 +16,9 @@ PIECE = 64
 
 def next_byte_probabilities(
     logits: Float[Array, " vocab"],
-    temperature: ArrayLike,
-    top_k: ArrayLike,
-    top_p: ArrayLike,
+    temperature: Float[Array, ""],
+    top_k: Int[Array, ""],
+    top_p: Float[Array, ""],
     allowed: Bool[Array, " vocab"],
 ) -> Float[Array, " vocab"]:
     """What the next byte is drawn from.

@@ -1,6 +1,7 @@
 """Synapses that remember a word: found among all of a model, and followed byte by byte."""
 
 import dataclasses
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,10 @@ from ._errors import TextError
 
 CANDIDATES = 512
 """Neurons of a head that are considered, those that are active most."""
-_WORDS, _TIMES = 60, 3
+TURN = 0.1
+"""Radians that a memory may turn until it has faded, for its neuron to be considered."""
+
+_WORDS = 60
 
 Lasting = tuple[Float[np.ndarray, " neurons"], Sequence[float]]
 """How far, in radians, each neuron's memory turns in a byte, and what a head keeps of it."""
@@ -43,10 +47,11 @@ class Synapse:
     """What can be read from it after each byte: its growth so far, faded and turned with the
     distance, and nothing where that is negative."""
     share: float
-    """The share of its growth that falls on the word."""
+    """The share of its growth that falls on the word, in the second half of the text."""
     hits: int
-    """Occurrences of the word at which it grew."""
+    """Occurrences of the word in the second half at which it grew."""
     occurrences: int
+    """Occurrences in the second half."""
 
 
 def occurrences(data: UInt8[np.ndarray, " time"], word: bytes) -> list[slice]:
@@ -58,17 +63,21 @@ def occurrences(data: UInt8[np.ndarray, " time"], word: bytes) -> list[slice]:
 
 
 def frequent_words(data: UInt8[np.ndarray, " time"]) -> list[bytes]:
-    """Words of three letters or more that a text says three times or more; else its letters.
+    """Words of three letters or more that both halves of a text say three times; if there are
+    none, those that the first half says twice and the second once; if none, letters.
 
-    **Raises:** `TextError` when nothing occurs three times.
+    **Raises:** `TextError` when there are none of these.
     """
-    text = data.tobytes()
-    for pattern in (rb"[A-Za-z\x80-\xff]{3,}", rb"[^\s]"):
-        counts = Counter(re.findall(pattern, text))
-        if often := [word for word, count in counts.most_common(_WORDS) if count >= _TIMES]:
-            return often
+    half = len(data) // 2
+    words, letters = rb"[A-Za-z\x80-\xff]{3,}", rb"[^\s]"
+    for pattern, least, later in ((words, 3, 3), (words, 2, 1), (letters, 3, 3), (letters, 2, 1)):
+        counts = Counter(re.findall(pattern, data[:half].tobytes()))
+        again = Counter(re.findall(pattern, data[half:].tobytes()))
+        often = [word for word, n in counts.most_common() if n >= least and again[word] >= later]
+        if often:
+            return often[:_WORDS]
     raise TextError(
-        f"the {len(data)} bytes that were read say nothing three times; read more with --bytes"
+        f"the {len(data)} bytes that were read say nothing again and again; read more with --bytes"
     )
 
 
@@ -83,18 +92,22 @@ def find_synapses(
     """The synapses that tell a word from all else best, no two the same.
 
     A synapse is rated by the share of its growth that falls on the word, times the share of the
-    word's occurrences at which it grew. With several words each gives its best synapse, with one
-    word it gives its best ones. Only neurons whose memory turns less than a quarter over the whole
-    text are considered: what they keep is not turned away from who reads it.
+    word's occurrences at which it grew (one more than there are, so that a word said often counts
+    more), in the first half of the text; its second half has no say in the choice. With several
+    words each gives its best synapse, with one word it gives its best ones. Only neurons whose
+    memory hardly turns before it has faded are considered: to the others another neuron answers.
     """
-    places = {word: occurrences(data, word) for word in words}
+    half = len(data) // 2
+    places = {word: occurrences(data[:half], word) for word in words}
     places = {word: found for word, found in places.items() if found}
-    slow = np.flatnonzero(lasting[0] * len(data) < np.pi / 2)
     rated: list[tuple[float, bytes, Place]] = []
     each = count if len(places) == 1 else 1
     for layer in range(1, len(x)):
         for head in range(x.shape[2]):
-            before, now = y[layer - 1, :, head], x[layer, :, head]
+            slow = np.flatnonzero(lasting[0] * _fade(lasting[1][head], len(data)) < TURN)
+            if not len(slow):
+                continue
+            before, now = y[layer - 1, :half, head], x[layer, :half, head]
             rows, columns = _busiest(before), slow[_busiest(now[:, slow])]
             scores = _ratings(before[:, rows], now[:, columns], places)
             for word, table in scores.items():
@@ -103,7 +116,7 @@ def find_synapses(
                     place = (layer, head, int(rows[i]), int(columns[j]))
                     rated.append((float(table[i, j]), word, place))
     chosen = _distinct(sorted(rated, key=lambda r: -r[0]), count, by_word=len(places) > 1)
-    return [follow(x, y, lasting, place, word, places[word]) for word, place in chosen]
+    return [follow(x, y, lasting, place, word, occurrences(data, word)) for word, place in chosen]
 
 
 def follow(
@@ -126,12 +139,13 @@ def follow(
     for t, new in enumerate(written):
         memory = memory * fade + new
         strength[t] = max(0.0, memory.real if j == first else memory.imag)
-    inside = _mask(found, len(growth))
-    hits = sum(bool(growth[part].any()) for part in found)
-    total = float(growth.sum())
-    share = float(growth[inside].sum()) / total if total else 0.0
+    half = len(growth) // 2
+    later = [part for part in found if part.start >= half]
+    hits = sum(bool(growth[part].any()) for part in later)
+    total = float(growth[half:].sum())
+    share = float(growth[_mask(later, len(growth))].sum()) / total if total else 0.0
     said = word.decode("utf-8", "replace")
-    return Synapse(layer, head, i, j, said, growth, strength, share, hits, len(found))
+    return Synapse(layer, head, i, j, said, growth, strength, share, hits, len(later))
 
 
 def _ratings(
@@ -139,7 +153,7 @@ def _ratings(
     now: Float[np.ndarray, "time j"],
     places: dict[bytes, list[slice]],
 ) -> dict[bytes, Float[np.ndarray, "i j"]]:
-    """For each word and synapse: share of growth at the word x share of occurrences with growth."""
+    """For each word and synapse: share of growth at the word x occurrences with growth."""
     total = before.T @ now
     scores = {}
     for word, found in places.items():
@@ -149,8 +163,13 @@ def _ratings(
             inside += grown
             hits += grown > 0
         share = np.divide(inside, total, out=np.zeros_like(total), where=total > 0)
-        scores[word] = share * hits / len(found)
+        scores[word] = share * hits / (len(found) + 1)
     return scores
+
+
+def _fade(keep: float, length: int) -> float:
+    """Bytes after which 1/e of a memory is left, but no more than the text has."""
+    return min(float(length), -1 / math.log(keep)) if keep < 1 else float(length)
 
 
 def _busiest(activity: Activity) -> Int[np.ndarray, " neurons"]:

@@ -58,7 +58,9 @@
   slider.addEventListener("input", show);
   choice.addEventListener("change", paint);
   document.body.classList.add("live");
-  slider.value = spans.length - 1;
+  // Open where the first synapse is strongest.
+  const first = data.synapses[0].strength;
+  slider.value = first.indexOf(Math.max(...first));
   paint();
   show();
 })();
