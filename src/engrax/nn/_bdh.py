@@ -129,13 +129,17 @@ class BDH(eqx.Module):
         for each; None forgets nothing.
 
         Raises:
-            ValueError: sizes that do not fit together, a decay outside (0, 1], dropout outside
-                [0, 1).
+            ValueError: sizes that do not fit together, an unknown residual, a decay outside (0, 1],
+                dropout outside [0, 1).
         """
         if min(n, d, heads, layers, vocab, piece) < 1 or n % (2 * heads):
             raise ValueError(
                 "BDH needs sizes of at least 1 and an even number of neurons n / heads in each "
                 f"head, and was given {n=}, {d=}, {heads=}, {layers=}, {vocab=}, {piece=}."
+            )
+        if residual not in ("stream", "neuron"):
+            raise ValueError(
+                f"residual is 'stream' (released code) or 'neuron' (paper), got {residual!r}."
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"BDH drops a share of y in [0, 1), and was given {dropout=}.")
@@ -202,6 +206,8 @@ class BDH(eqx.Module):
 
         `heads` are those of i and of j.
         """
+        if which not in ("x", "y"):
+            raise ValueError(f"which is 'x' (Dx E) or 'y' (Dy E), got {which!r}.")
         into = self.enc if which == "x" else self.enc_v
         return into[heads[0]].T @ self.dec[heads[1]].T
 

@@ -18,22 +18,19 @@ def chained_recall(
     order: Int[Array, "depth N"],
     *,
     cleanup: bool,
-) -> Bool[Array, " N"]:
-    """Whether a chain that starts at each item of the first layer ends at the right one.
+) -> Bool[Array, "depth N"]:
+    """Whether a chain that starts at each item is at the right one after 1, 2, ... layers.
 
     Layer l stores `codes[h, l, i] -> codes[h, l + 1, order[l, i]]` in a memory for each head h.
     The evidence of the heads is added: the answer is the item whose codes have the largest sum of
     inner products with the responses.
 
     - With `cleanup`, every layer's answer is replaced by the codes of the item it names.
-    - Without, each head hands on its own response, scaled to norm 1, and only the last is named.
+    - Without, each head hands on its own response, scaled to norm 1, and only the last is named:
+      row l is what a chain that ends there would answer.
 
     A tie counts as wrong.
     """
-
-    def named(layer: Array, heard: Array) -> Array:
-        """Scores (N, M) of the items of a layer: (heads, items, dk) against (heads, M, dk)."""
-        return jnp.einsum("hnd,hmd->nm", layer, heard)
 
     def step(
         carry: tuple[Array, Array], layer: tuple[Array, Array, Array]
@@ -42,17 +39,15 @@ def chained_recall(
         keys, coming, following = layer
         heard = jax.vmap(memory)(keys, coming[:, following], asked)
         right = following[right]
-        scores = named(coming, heard)
+        scores = jnp.einsum("hnd,hmd->nm", coming, heard)
+        own = jnp.take_along_axis(scores, right[None], 0)[0]
+        others = jnp.where(items[:, None] == right[None], -jnp.inf, scores)
         if cleanup:
             heard = coming[:, jnp.argmax(scores, 0)]
         else:
             heard = heard / jnp.linalg.norm(heard, axis=-1, keepdims=True)
-        return (heard, right), scores
+        return (heard, right), own > others.max(0)
 
     layers = jnp.moveaxis(codes, 1, 0)
-    start = layers[0], jnp.arange(codes.shape[2], dtype=order.dtype)
-    (_, right), scores = jax.lax.scan(step, start, (layers[:-1], layers[1:], order))
-    last, items = scores[-1], jnp.arange(codes.shape[2], dtype=order.dtype)
-    own = jnp.take_along_axis(last, right[None], 0)[0]
-    others = jnp.where(items[:, None] == right[None], -jnp.inf, last)
-    return own > others.max(0)
+    items = jnp.arange(codes.shape[2], dtype=order.dtype)
+    return jax.lax.scan(step, (layers[0], items), (layers[:-1], layers[1:], order))[1]

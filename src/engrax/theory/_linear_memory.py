@@ -64,7 +64,7 @@ def _mean_size(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """E|x| of a normal x."""
     ratio = mean / deviation
     around = deviation * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2)
-    return around + mean * (1 - 2 * stats.norm.cdf(-ratio))
+    return np.asarray(around + mean * (1 - 2 * stats.norm.cdf(-ratio)))
 
 
 def _exact(d_key: float, error: float, d_value: int) -> float:

@@ -122,18 +122,20 @@ def _likely(d: int, criterion: str, baseline: bool) -> int:
         return 2 * d
     if criterion == "argmax":
         return 8 + d * SLOTS["argmax"] // 24
-    name = "adversarial" if criterion == "adversarial" else "bit_error"
-    return 4 + round(float(linear_memory_capacity(d, criterion=name)))
+    if criterion == "adversarial":
+        return 4 + round(float(linear_memory_capacity(d, criterion="adversarial")))
+    return 4 + round(float(linear_memory_capacity(d, criterion="bit_error")))
 
 
 def _theory(config: Config) -> xr.Dataset:
     """Capacities of section 2 of the docs, at the measured numbers of features."""
     d = np.asarray(config.d_keys, float)
-    rows = {}
-    for name, criterion in (("adversarial", "adversarial"), ("bits", "bit_error")):
-        rows[name] = (("d_key",), linear_memory_capacity(d, criterion=criterion))
-    for name, criterion in (("coherent", "adversarial"), ("correlated", "bit_error")):
-        for mu in config.cosines:
-            capacity = linear_memory_capacity(d, criterion=criterion, cosine=mu)
-            rows[f"{name}_{mu:g}"] = (("d_key",), capacity)
-    return xr.Dataset(rows, {"d_key": list(config.d_keys)})
+    rows: dict[str, Any] = {
+        "adversarial": linear_memory_capacity(d, criterion="adversarial"),
+        "bits": linear_memory_capacity(d, criterion="bit_error"),
+    }
+    for mu in config.cosines:
+        rows[f"coherent_{mu:g}"] = linear_memory_capacity(d, criterion="adversarial", cosine=mu)
+        rows[f"correlated_{mu:g}"] = linear_memory_capacity(d, criterion="bit_error", cosine=mu)
+    found = {name: (("d_key",), values) for name, values in rows.items()}
+    return xr.Dataset(found, {"d_key": list(config.d_keys)})

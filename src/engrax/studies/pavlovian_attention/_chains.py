@@ -39,33 +39,30 @@ class ChainSuccess(System):
     def step(self, state: Key[Array, ""], input: Array) -> tuple[Key[Array, ""], dict[str, Array]]:
         key = jr.fold_in(state, input)
         rows: dict[str, list[Array]] = {"cleaned": [], "raw": [], "failure": []}
+        at = jnp.asarray(self.depths) - 1
         for i, cell in enumerate(self.cells):
-            cleaned, raw = zip(
-                *[self._success(jr.fold_in(key, 100 * i + d), cell, d) for d in self.depths],
-                strict=True,
-            )
-            rows["cleaned"].append(jnp.stack(cleaned))
-            rows["raw"].append(jnp.stack(raw))
-            single, _ = self._success(jr.fold_in(key, 100 * i + 99), cell, 1)
-            rows["failure"].append(1 - single)
+            cleaned, raw = self._success(jr.fold_in(key, 2 * i), cell, max(self.depths))
+            rows["cleaned"].append(cleaned[at])
+            rows["raw"].append(raw[at])
+            single, _ = self._success(jr.fold_in(key, 2 * i + 1), cell, 1)
+            rows["failure"].append(1 - single[0])
         return state, {name: jnp.stack(values) for name, values in rows.items()}
 
     def _success(
         self, key: Key[Array, ""], cell: tuple[int, int, int], depth: int
     ) -> tuple[Array, Array]:
+        """Shares of chains that are right after 1, 2, ... layers, with and without clean-up."""
         heads, features, pairs = cell
         task = ChainedAssociations(depth, pairs, features, heads)
 
         def draw(key: Key[Array, ""]) -> tuple[Array, Array]:
-            codes, order = task.sample(key)
-            cleaned, raw = (
-                chained_recall(retrieve, codes, order, cleanup=c) for c in (True, False)
-            )
-            return cleaned.mean(), raw.mean()
+            chains = task.sample(key)
+            cleaned, raw = (chained_recall(retrieve, *chains, cleanup=c) for c in (True, False))
+            return cleaned.mean(1), raw.mean(1)
 
         draws = -(-self.chains // pairs)
         cleaned, raw = jax.lax.map(draw, jr.split(key, draws))
-        return cleaned.mean(), raw.mean()
+        return cleaned.mean(0), raw.mean(0)
 
 
 def cells(config: Config) -> tuple[tuple[int, int, int], ...]:

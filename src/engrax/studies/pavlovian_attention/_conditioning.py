@@ -152,10 +152,9 @@ def _others(config: Config) -> dict[str, float]:
     td = acquisition(5).run(memory, rate=b, lookahead=False)
     # Without a forecast the TD rule is the delta rule.
     expected = 1 - (1 - b) ** np.arange(1, 6)
-    streams = jr.normal(jr.key(0), (2, 64, 8))
-    mapped = [positive(s) for s in streams]
+    q, k, v = jr.normal(jr.key(0), (3, 64, 8))
     chunked, whole = (
-        linear_attention(*mapped, streams[0], form=form, chunk=16)[0]
+        linear_attention(positive(q), positive(k), v, form=form, chunk=16)[0]
         for form in ("chunked", "parallel")
     )
     return {

@@ -174,8 +174,8 @@ def _rules(run: Any) -> Figure:
                 data = run[name][record].isel(tick=-1).sel(cosine=mu, method="nearest")
                 scale = 1 if record == "error" else 100
                 values = scale * data.to_numpy()
-                shown = {"label": NAMES[name], "color": COLORS[name]}
-                figures.band(panel, data["load"].to_numpy(), values, **shown)
+                x = data["load"].to_numpy()
+                figures.band(panel, x, values, label=NAMES[name], color=COLORS[name])
             if record == "error":
                 panel.set_title(f"mean cosine {mu:g}")
                 panel.set_ylim(0, 2.5)

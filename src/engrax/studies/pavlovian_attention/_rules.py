@@ -15,8 +15,8 @@ from engrax.memory import linear_attention
 from ._config import Config
 
 RULES = {"hebb": ("hebb", 1), "delta": ("delta", 1), "delta_swept": ("delta", 0)}
-"""Arm -> rule and sweeps (0 stands for the configured number). Hebb's rule at 1/n of the rate writes
-in n sweeps what it writes in one."""
+"""Arm -> rule and sweeps (0 stands for the configured number). In n sweeps at 1/n of the
+rate, Hebb's rule writes what it writes in one."""
 
 
 class Storage(System):
@@ -85,7 +85,9 @@ def _share(scores: Array, own: Array) -> Array:
 
 def arms(config: Config) -> dict[str, Any]:
     """One arm a rule; they store the same pairs."""
-    dims = dict.fromkeys(("error", "recall", "overwrite"), ("load", "cosine"))
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(
+        ("error", "recall", "overwrite"), ("load", "cosine")
+    )
     coords = {"load": list(config.loads), "cosine": list(config.rule_cosines)}
     return {
         name: Arm(
