@@ -194,7 +194,7 @@ def _look(args: list[str]) -> int:
         """The text that it reads while you look."""
         begin: int = 0
         """First byte of the text to read."""
-        bytes: int = 3000
+        bytes: int = 6000
         """How many bytes to read."""
         about: str = ""
         """Show the synapses that remember this word best; the most telling ones if not given."""

@@ -11,7 +11,10 @@ NODES, EDGES = 60, 150
 
 @dataclasses.dataclass(frozen=True)
 class NeuronGraph:
-    """A part of `G = Dx E` of one head: its strongest positive entries and their neurons."""
+    """A part of `G = Dx E` of one head: its strongest positive entries and their neurons.
+
+    Only those that hang together, since far islands leave no room for the rest.
+    """
 
     head: int
     neurons: tuple[int, ...]
@@ -35,18 +38,12 @@ def strongest(pull: Float[np.ndarray, "to from"], head: int) -> NeuronGraph:
     part = weights[np.ix_(chosen, chosen)]
     order = np.argsort(-part, axis=None, kind="stable")[: min(EDGES, int((part > 0).sum()))]
     to, start = np.unravel_index(order, part.shape)
-    used = np.unique(np.concatenate([to, start]))
-    graph = nx.Graph()
-    graph.add_nodes_from(range(len(used)))
-    at = {int(node): k for k, node in enumerate(used)}
     top = part.max() or 1.0
-    edges = [
-        (at[int(j)], at[int(i)], float(part[i, j] / top)) for i, j in zip(to, start, strict=True)
-    ]
-    for j, i, weight in edges:
-        old = graph.get_edge_data(j, i, {"weight": 0.0})["weight"]
-        graph.add_edge(j, i, weight=old + weight)
-    groups = nx.community.louvain_communities(graph, seed=0) if len(used) else []
+    edges = [(int(j), int(i), float(part[i, j] / top)) for i, j in zip(to, start, strict=True)]
+    used, graph = _largest_component(edges)
+    at = {node: k for k, node in enumerate(used)}
+    edges = [(at[j], at[i], weight) for j, i, weight in edges if j in at and i in at]
+    groups = nx.community.louvain_communities(graph, seed=0) if used else []
     groups = sorted(groups, key=len, reverse=True)
     group = {node: k for k, nodes in enumerate(groups) for node in nodes}
     place = _laid_out(graph)
@@ -58,6 +55,16 @@ def strongest(pull: Float[np.ndarray, "to from"], head: int) -> NeuronGraph:
         tuple(edges),
         len(pull),
     )
+
+
+def _largest_component(edges: list[tuple[int, int, float]]) -> tuple[list[int], nx.Graph]:
+    """The largest set of nodes that hang together, and their graph, numbered in their order."""
+    graph = nx.Graph()
+    for j, i, weight in edges:
+        old = graph.get_edge_data(j, i, {"weight": 0.0})["weight"]
+        graph.add_edge(j, i, weight=old + weight)
+    used = sorted(max(nx.connected_components(graph), key=len, default=set()))
+    return used, nx.relabel_nodes(graph.subgraph(used), {n: k for k, n in enumerate(used)})
 
 
 def _laid_out(graph: nx.Graph) -> Float[np.ndarray, "neurons 2"]:

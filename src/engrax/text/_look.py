@@ -48,7 +48,7 @@ def look_inside(
     text: Text,
     *,
     begin: int = 0,
-    length: int = 3000,
+    length: int = 6000,
     about: str = "",
     synapses: int = 6,
 ) -> Inside:

@@ -16,7 +16,7 @@ CANDIDATES = 512
 TURN = 0.1
 """Radians that a memory may turn until it has faded, for its neuron to be considered."""
 
-_WORDS = 60
+_WORDS, _FEW = 60, 3
 
 Lasting = tuple[Float[np.ndarray, " neurons"], Sequence[float]]
 """How far, in radians, each neuron's memory turns in a byte, and what a head keeps of it."""
@@ -64,17 +64,18 @@ def occurrences(data: UInt8[np.ndarray, " time"], word: bytes) -> list[slice]:
 
 def frequent_words(data: UInt8[np.ndarray, " time"]) -> list[bytes]:
     """Words of three letters or more that both halves of a text say three times; if there are
-    none, those that the first half says twice and the second once; if none, letters.
+    too few, those that the first half says twice and the second once; if none, letters.
 
     **Raises:** `TextError` when there are none of these.
     """
     half = len(data) // 2
     words, letters = rb"[A-Za-z\x80-\xff]{3,}", rb"[^\s]"
-    for pattern, least, later in ((words, 3, 3), (words, 2, 1), (letters, 3, 3), (letters, 2, 1)):
+    ways = ((words, 3, 3, _FEW), (words, 2, 1, 1), (letters, 3, 3, _FEW), (letters, 2, 1, 1))
+    for pattern, least, later, enough in ways:
         counts = Counter(re.findall(pattern, data[:half].tobytes()))
         again = Counter(re.findall(pattern, data[half:].tobytes()))
         often = [word for word, n in counts.most_common() if n >= least and again[word] >= later]
-        if often:
+        if len(often) >= enough:
             return often[:_WORDS]
     raise TextError(
         f"the {len(data)} bytes that were read say nothing again and again; read more with --bytes"
