@@ -28,7 +28,7 @@ from ._timer import alternate
 from ._training import start_of
 from .credit import BATCH, RATES, learner_of
 
-STEPS = 500
+STEPS = 2_000
 TOLERANCE = 1e-4
 
 

@@ -109,6 +109,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text: str) -> None:
         studies_table(tmp_path)
 
 
+def test_a_headline_of_many_parts_shows_the_worst_of_them(run, tmp_path) -> None:
+    path = record(run, tmp_path)
+    entry = json.loads(path.read_text())
+    part = entry["claims"][0]["parts"][0]
+    verdicts = ("holds", "open", "holds", "fails", "holds")
+    entry["claims"][0]["parts"] = [
+        part | {"name": f"part {i}", "verdict": verdict} for i, verdict in enumerate(verdicts)
+    ]
+    path.write_text(json.dumps(entry))
+    table = studies_table(tmp_path)
+    shown = [table.find(f"part {i}") for i in (3, 1, 0)]
+    assert shown == sorted(shown)
+    assert shown[0] > 0
+    assert "part 2" not in table
+    assert "and 2 more parts" in table
+
+
 def test_other_ledgers_stay_out_of_the_table(run, tmp_path) -> None:
     record(run, tmp_path)
     alone = studies_table(tmp_path)

@@ -132,6 +132,24 @@ def test_the_system_runs_one_sweep_a_tick():
     assert np.all(result.records["overlaps"][:, :, 0] > 0.9)
 
 
+def test_temperatures_may_change_and_any_measure_is_kept():
+    patterns = random_patterns(jr.key(0), 4, 60)
+    net = DenseAssociativeMemory(patterns, 3)
+    betas = jnp.asarray([jnp.inf, 0.0, 0.0])
+    end, kept = glauber(
+        jr.key(1), net, patterns[0], betas, 3, measure=lambda spins, n: {"spins": spins, "n": n[0]}
+    )
+    np.testing.assert_array_equal(kept["spins"][-1], end)
+    np.testing.assert_array_equal(kept["spins"][0], patterns[0])
+    # At infinite temperature 60 fair coins: 6 standard deviations.
+    assert abs(float(kept["n"][-1])) < 0.78
+    same, overlaps = glauber(jr.key(1), net, patterns[0], betas, 3)
+    np.testing.assert_array_equal(same, end)
+    np.testing.assert_array_equal(overlaps[:, 0], kept["n"])
+    with pytest.raises(ValueError, match="one for each sweep"):
+        glauber(jr.key(1), net, patterns[0], betas, 2)
+
+
 @pytest.mark.parametrize(
     ("sweeps", "options", "message"),
     [(-1, {}, "0 or more"), (1, {"fraction": 0.0}, "0 < fraction <= 1")],

@@ -188,6 +188,10 @@ def test_solutions_end_at_the_spinodal_and_change_stability_at_the_at_line(order
 
 def test_lines_where_there_is_nothing_to_find():
     assert float(retrieval_spinodal(3, 2.0).load) == 0  # T above retrieval
+    # Next to the temperature where retrieval ends, the line goes to 0 and does not jump.
+    end = retrieval_spinodal(6, np.array([0.90, 0.902, 0.905, 0.91, 0.92]), 0.1).load
+    assert np.all(np.diff(end) <= 0)
+    assert end[0] < 0.02
     assert np.isnan(at_line(3, 0.6).load)  # stable up to the spinodal
     assert float(at_line(3, 0.0).load) == 0
 

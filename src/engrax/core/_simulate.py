@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -108,16 +109,18 @@ def simulate(
         made = jax.vmap(lambda k, v: _substituted(system, sweep.spots, v).init(key=k))(keys, values)
         return start(made, run) if start else made
 
-    emitted = _shapes(system, rows := jax.eval_shape(fresh))
-    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), rows)
+    # What may be found again is not drawn for its shapes alone.
+    state = jax.eval_shape(fresh) if checkpoints else fresh()
+    emitted = _shapes(system, state)
     records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
-    diverged = np.full(runs, -1, np.int64)
-    kept = checkpoints.restore((like, records, diverged)) if checkpoints else None
-    if kept is None:
-        done, state = 0, fresh()
-    else:
-        done, (state, records, diverged) = kept
-        state = jax.tree.map(lambda a: a[run], state)
+    diverged, done = np.full(runs, -1, np.int64), 0
+    if checkpoints:
+        like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), state)
+        if kept := checkpoints.restore((like, records, diverged)):
+            done, (state, records, diverged) = kept
+            state = jax.tree.map(lambda a: a[run], state)
+        else:
+            state = fresh()
 
     replicated, spread = (NamedSharding(mesh, PartitionSpec(*s)) for s in ((), ("run",)))
     # A copy: the state is donated, and what the caller passed in is the caller's.
@@ -298,7 +301,9 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
     if not jax.tree.leaves(one):
         raise ValueError(f"{type(system).__name__} has an empty state: there is nothing to run")
-    moved, out = jax.eval_shape(lambda s: system.step(s, jnp.int32(0)), one)
+    arrays, static = eqx.partition(system, eqx.is_array)
+    leaves, tree = jax.tree.flatten(static)
+    moved, out = _first_tick.eval_shape((tuple(leaves), tree), arrays, one)
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
     ):
@@ -320,6 +325,13 @@ def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
                 f"{b.dtype}{b.shape}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
     return out
+
+
+@partial(jax.jit, static_argnums=0)
+def _first_tick(static: tuple[tuple, Any], arrays: PyTree, state: State) -> tuple[State, Any]:
+    """The first tick of one run; compiled code remembers the shapes, so they are found once."""
+    leaves, tree = static
+    return eqx.combine(arrays, tree.unflatten(leaves)).step(state, jnp.int32(0))
 
 
 def _mesh(runs: int) -> Mesh:

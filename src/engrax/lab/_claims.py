@@ -213,10 +213,12 @@ def judge_part(name: str, part: Part, values: ArrayLike | float) -> PartJudgemen
     )
 
 
+WORST_FIRST: tuple[Verdict, ...] = ("fails", "open", "holds")
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst verdict: `fails` before `open` before `holds`."""
-    order: tuple[Verdict, ...] = ("fails", "open", "holds")
-    return min(verdicts, key=order.index)
+    return min(verdicts, key=WORST_FIRST.index)
 
 
 def claims_hash(claims: Iterable[Claim]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from . import figures
-from ._claims import claims_hash
+from ._claims import WORST_FIRST, claims_hash
 from ._errors import FolderError, RunError
 from ._folder import Run
 from ._format import format_estimate, format_rule
@@ -23,6 +23,8 @@ from ._study import Study
 FIGURES = "figures"
 LARGEST_FIGURE = 300_000
 """Bytes; a figure above is rasterized, since a repository keeps it for good."""
+SHOWN = 3
+"""Parts of a headline in the table, the worst first."""
 BEGIN, END = "<!-- studies:begin -->", "<!-- studies:end -->"
 
 
@@ -201,7 +203,12 @@ def _row(entry: Mapping[str, Any]) -> str:
     measured = "not recorded"
     for claim in claims:
         if claim.name == entry["headline"]:
-            parts = (f"{p.name}: {format_estimate(p)} (rule {format_rule(p)})" for p in claim.parts)
+            worst = sorted(claim.parts, key=lambda part: WORST_FIRST.index(part.verdict))
+            parts = [
+                f"{p.name}: {format_estimate(p)} (rule {format_rule(p)})" for p in worst[:SHOWN]
+            ]
+            if len(worst) > SHOWN:
+                parts.append(f"and {len(worst) - SHOWN} more parts")
             measured = f"**{claim.verdict}**. {claim.text}<br>{'<br>'.join(parts)}"
     verdicts = ", ".join(f"{claim.name} {claim.verdict}" for claim in claims)
     minutes = sum(source["minutes"] for source in entry["sources"])

@@ -7,6 +7,7 @@ from ._hopfield import HopfieldNetwork
 from ._linear_attention import Form, Rule, linear_attention
 from ._network import SpinNetwork
 from ._redundant import RedundantMemory
+from ._rotary import rotary, rotary_frequencies, rotary_phases, rotate_halves
 from ._symmetric import elementary_symmetric
 from ._tap import Tap, tap_magnetization
 from ._tensor import HebbianTensor
@@ -28,5 +29,9 @@ __all__ = [
     "glauber",
     "linear_attention",
     "retrieve",
+    "rotary",
+    "rotary_frequencies",
+    "rotary_phases",
+    "rotate_halves",
     "tap_magnetization",
 ]

@@ -1,30 +1,33 @@
 """Glauber (heat-bath) dynamics of a network of spins."""
 
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int8, Key, Scalar
+from jaxtyping import Array, Float, Int8, Key, PyTree, Scalar
 
 from engrax.core import System, named
 
 from ._network import SpinNetwork
 
 Schedule = Literal["sequential", "subset"]
+Measure = Callable[[Int8[Array, " N"], Float[Array, " K"]], PyTree[Array]]
 
 
 def glauber(
     key: Key[Array, ""],
     network: SpinNetwork,
     spins: Int8[Array, " N"],
-    beta: Float[Array, ""] | float,
+    beta: Float[Array, ""] | Float[Array, " sweeps"] | float,
     sweeps: int,
     *,
     schedule: Schedule = "sequential",
     fraction: float = 0.05,
-) -> tuple[Int8[Array, " N"], Float[Array, "sweeps K"]]:
+    measure: Measure | None = None,
+) -> tuple[Int8[Array, " N"], PyTree[Array]]:
     """Heat-bath Monte Carlo: ``P(sigma_i = +1) = (1 + tanh(beta h_i)) / 2``.
 
     - ``schedule="sequential"`` is the reference: every spin once a sweep in random order, with the
@@ -34,11 +37,13 @@ def glauber(
       field of the same overlaps, ``1 / fraction`` times a sweep (first-order Plefka). Fast and
       approximate.
 
-    `beta` is the inverse temperature; infinity relaxes at T = 0, where a spin without a field
-    keeps its value. Returns the final spins and the overlaps after every sweep.
+    `beta` is the inverse temperature, or one for each sweep (annealing); infinity relaxes at
+    T = 0, where a spin without a field keeps its value. Returns the final spins, and what
+    `measure(spins, overlaps)` makes of the state after every sweep, stacked: the overlaps
+    ``(sweeps, K)`` where it is None.
 
-    Raises ValueError for an unknown schedule, a negative number of sweeps, or a fraction outside
-    (0, 1].
+    Raises ValueError for an unknown schedule, a negative number of sweeps, a fraction outside
+    (0, 1], or another number of temperatures than of sweeps.
     """
     if schedule not in ("sequential", "subset"):
         raise ValueError(
@@ -51,13 +56,24 @@ def glauber(
         raise ValueError(
             f"fraction={fraction} was given, expected 0 < fraction <= 1; 0.05 is a good choice."
         )
-    beta = jnp.asarray(beta, jnp.float32)
+    betas = jnp.asarray(beta, jnp.float32)
+    if betas.shape not in ((), (sweeps,)):
+        raise ValueError(
+            f"beta has shape {betas.shape} for {sweeps} sweeps, expected one number or one for "
+            f"each sweep; give shape () or ({sweeps},)."
+        )
     if schedule == "sequential":
-        sweep = functools.partial(_sequential_sweep, network, network.tables(), beta)
+        sweep = functools.partial(_sequential_sweep, network, network.tables())
     else:
-        sweep = functools.partial(_subset_sweep, network, fraction, beta)
+        sweep = functools.partial(_subset_sweep, network, fraction)
 
-    return jax.lax.scan(sweep, spins, jr.split(key, sweeps))
+    def step(spins, drawn):
+        beta, key = drawn
+        spins, overlaps = sweep(beta, key, spins)
+        return spins, overlaps if measure is None else measure(spins, overlaps)
+
+    each = (jnp.broadcast_to(betas, (sweeps,)), jr.split(key, sweeps))
+    return jax.lax.scan(step, spins, each)
 
 
 class Glauber(System):
@@ -116,7 +132,7 @@ def _heat_bath(field, spin, uniform, beta):
     return jnp.where((field == 0) & jnp.isinf(beta), spin, drawn)
 
 
-def _sequential_sweep(network, tables, beta, spins, key):
+def _sequential_sweep(network, tables, beta, key, spins):
     """Every spin once, in random order, each with the exact field of the state it meets."""
     order_key, noise_key = jr.split(key)
     sites = jr.permutation(order_key, spins.shape[0])
@@ -135,7 +151,7 @@ def _sequential_sweep(network, tables, beta, spins, key):
     return moved.astype(spins.dtype), sums[0] / spins.shape[0]
 
 
-def _subset_sweep(network, fraction, beta, spins, key):
+def _subset_sweep(network, fraction, beta, key, spins):
     """``round(1 / fraction)`` parallel updates of a random subset of the spins."""
 
     def update(spins, key):

@@ -121,7 +121,9 @@ def _spinodal_point(model: Model, temperature: Array, entropy: Array) -> Line:
     def zoom(window, _):
         n = jnp.linspace(window[0], window[1], points)
         load, found = branch(n)
-        falls = load[1:] < load[:-1]
+        # Not rising counts as a fall: next to the end of the line the branch is narrower than
+        # the spacing, and the points below it lie at load 0.
+        falls = load[1:] <= load[:-1]
         best = jnp.where(jnp.any(falls), jnp.argmax(falls), points - 1)
         window = n[jnp.maximum(best - 1, 0)], n[jnp.minimum(best + 1, points - 1)]
         return window, Line(load[best], found.m[best], found.n[best], found.q[best])

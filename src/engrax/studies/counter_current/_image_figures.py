@@ -78,13 +78,13 @@ def _errors(run: Any) -> Figure:
     for name, label, line in lines:
         left.axvline(float(linear[name]), color=figures.INK, linestyle=line, label=label)
     left.set_xscale("log")
-    _plain(left.xaxis)
+    _plain(left.xaxis, 1.0, 2.0, 5.0)
     left.set(xlabel="test error (mean square)")
     left.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2)
     middle.set_yscale("log")
-    _plain(middle.yaxis)
+    _plain(middle.yaxis, 1.0, 1.5, 2.0, 2.5)
     middle.set(xlabel="epoch", ylabel="validation error (mean square)")
-    middle.legend(loc="upper right")
+    middle.legend(loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2)
     for row, (name, (_, place)) in zip(
         _named_rows(right, [label for label, _ in AUTO.values()]), AUTO.items(), strict=True
     ):
@@ -94,9 +94,9 @@ def _errors(run: Any) -> Figure:
     return figure
 
 
-def _plain(axis: Axis) -> None:
-    """Logarithmic, labeled 0.01, 0.02, 0.05, 0.1, ..."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+def _plain(axis: Axis, *digits: float) -> None:
+    """Logarithmic, labeled at these multiples of powers of ten, in plain numbers."""
+    axis.set_major_locator(LogLocator(subs=digits))
     axis.set_major_formatter(FormatStrFormatter("%g"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -173,6 +173,7 @@ def _image_arms(config: Config) -> dict:
             len(config.image_examples),
             dims={"accuracy": ("order",)},
             coords={"order": list(config.image_orders), "tick": np.array(config.image_examples)},
+            seeds=config.image_seeds,
         )
 
     return {

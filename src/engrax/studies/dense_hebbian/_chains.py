@@ -77,9 +77,12 @@ class Chains(System):
 
         def one(cue: Array) -> dict[str, Array]:
             chain_key = jr.fold_in(named(key, "chain"), cue)
-            return chain(
+            found = chain(
                 chain_key, network, patterns[cue], cue, temperatures, cell.cooling + self.burn_in
             )
+            # For even orders a pattern and its negative are the same state.
+            sign = jnp.where((found["m"] < 0) & (cell.order % 2 == 0), -1.0, 1.0)
+            return found | {"m": sign * found["m"], "n": sign * found["n"]}
 
         if self.cues == 1:
             return one(jnp.int32(0))
@@ -106,13 +109,12 @@ def chain(
 ) -> dict[str, Array]:
     """Sequential heat bath from `archetype`, one temperature a sweep; means after `burn_in`."""
 
-    def sweep(spins, drawn):
-        key, temperature = drawn
-        spins, overlaps = glauber(key, network, spins, 1 / temperature, 1)
-        return spins, (spins, overlaps[0, stored])
+    def kept(spins: Array, overlaps: Array) -> tuple[Array, Array]:
+        return spins, overlaps[stored]
 
-    keys = jr.split(key, len(temperatures))
-    _, (spins, overlaps) = jax.lax.scan(sweep, archetype, (keys, temperatures))
+    _, (spins, overlaps) = glauber(
+        key, network, archetype, 1 / temperatures, len(temperatures), measure=kept
+    )
     mean = jnp.mean(spins[burn_in:].astype(jnp.float32), axis=0)
     return {
         "m": jnp.mean(mean * archetype.astype(jnp.float32)),

@@ -52,7 +52,7 @@ class Config:
     capacity_cues: int = 16
     """Cues whose mean overlap has to exceed 0.9 in C2."""
     capacity_sweeps: int = 10
-    """Sweeps at T = 0 in C2's scaling."""
+    """At most so many sweeps at T = 0 in C2's scaling."""
     capacity_steps: int = 8
     """Bisections of ln K in C2, over a factor of 16."""
     capacity_seeds: int = 32
@@ -88,6 +88,8 @@ class Config:
     """Test images a class that are retrieved from, C5."""
     image_steps: int = 60
     """Parallel steps at T = 0 at most, C5."""
+    image_seeds: int = 64
+    """Draws of training images in C5, which take no time."""
     projections: int = 1000
     """Random projections whose signs are the second encoding of C5."""
 
@@ -154,6 +156,7 @@ SCALES = {
         image_examples=(5, 100),
         image_cues=5,
         image_steps=10,
+        image_seeds=2,
         projections=50,
         expansion_size=30,
         timing_order=3,

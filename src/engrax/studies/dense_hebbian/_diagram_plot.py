@@ -38,7 +38,7 @@ def phase_diagram(run: Any) -> Figure:
         left.set(
             xlabel="load gamma = K N / (2 C(N, P))", ylabel="temperature T",
             title=f"P = {config.order}; simulation at rho = 0, N = {config.probe_size}",
-            xlim=(0, 0.75), ylim=(0, 1.0),
+            xlim=(0, 0.8), ylim=(0, 1.0),
         )  # fmt: skip
         left.legend(loc="upper right", fontsize=8)
         for order, color in zip(config.diagram_orders, (INK, BLUE, ORANGE), strict=False):
@@ -51,10 +51,10 @@ def phase_diagram(run: Any) -> Figure:
             at = theory["at"].sel(order=order).to_numpy()[0]
             right.plot(at, temperature, color=color, linestyle="--", linewidth=1.1)
         right.set(
-            xlabel="load gamma = K N / (2 C(N, P))", xlim=(0, 0.75),
+            xlabel="load gamma = K N / (2 C(N, P))", xlim=(0, 0.9),
             title="theory by order (dashed: AT lines, rho = 0)",
         )  # fmt: skip
-        right.legend(loc="upper right", fontsize=8)
+        right.legend(loc="lower right", fontsize=8)
     return figure
 
 
@@ -91,6 +91,6 @@ def _probes(ax: Axes, run: Any) -> None:
             ax.plot(share * load, temperature, marker, color=color, markersize=9,
                     markeredgecolor="white", zorder=4)  # fmt: skip
             ax.annotate(
-                f"{100 * right:.0f} %", (share * load, temperature), xytext=(0, 8),
-                textcoords="offset points", ha="center", fontsize=8, color=color, zorder=5,
+                f"{100 * right:.0f} %", (share * load, temperature), xytext=(8, -3),
+                textcoords="offset points", ha="left", fontsize=8, color=color, zorder=5,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """Figures: theory as lines, simulation as points with 95 % intervals, in the same axes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,10 +126,10 @@ def storage(run: Any) -> Figure:
         right.set_xticks([50, 70, 100, 140], ["50", "70", "100", "140"], minor=False)
         right.minorticks_off()
         right.set(
-            xlabel="spins N", ylabel="patterns K retrieved with m > 0.9",
+            xlabel="spins N", ylabel="patterns K with m > 0.9",
             title="capacity (dashed: slope P - 1)",
         )  # fmt: skip
-        right.legend(loc="center left", bbox_to_anchor=(0.0, 0.62))
+        right.legend(loc="center right", bbox_to_anchor=(1.0, 0.36))
     return figure
 
 
@@ -181,11 +181,17 @@ def quality(run: Any) -> Figure:
                 if not kept.all():
                     points(panel, rho[~kept], m[:, i, ~kept], label="", color=color,
                            marker="osDv"[i], fillstyle="none", alpha=0.7)  # fmt: skip
+            single = run[f"quality_p{order}"]["m"].to_numpy()[:, enough.size :]
+            one = (1 - r**2) / r**2
+            near = one < 8
+            points(panel, one[near], single[:, near], label="one example", color=figures.MUTED,
+                   marker="X")  # fmt: skip
             panel.set_xscale("log")
             panel.set(
                 xlabel="data-set entropy rho", ylabel="overlap m with the archetype",
-                title=f"P = {order}, T = {config.quality_temperature}", ylim=(0.5, 1.01),
+                title=f"P = {order}, T = {config.quality_temperature}", ylim=(0.3, 1.02),
             )  # fmt: skip
+            ticked(panel, (0.02, 0.1, 0.5, 2.0, 5.0))
         axs[0].legend(loc="lower left", fontsize=8, title="open: under 10 examples",
                       title_fontsize=8)  # fmt: skip
         for order, color, marker in ((3, ORANGE, "s"), (4, GREEN, "D")):
@@ -197,10 +203,7 @@ def quality(run: Any) -> Figure:
                           label=f"P = {order}")  # fmt: skip
             line = counts.mean(0)[shown][0] * (r[shown] / r[shown][0]) ** -2
             axs[2].loglog(r[shown], line, "--", color=color, linewidth=1)
-        axs[2].minorticks_off()
-        axs[2].set_xticks(
-            r[:-1] if len(r) > 3 else r, [f"{x:g}" for x in (r[:-1] if len(r) > 3 else r)]
-        )
+        ticked(axs[2], r[enough.any(1)], (20, 50, 100, 200))
         axs[2].set(xlabel="quality r of an example", ylabel="examples for m = 0.9",
                    title="threshold (dashed: 1/r²)")  # fmt: skip
         axs[2].legend(loc="upper right")
@@ -230,7 +233,8 @@ def images(run: Any) -> Figure:
             ):
                 accuracy = 100 * data["accuracy"].sel(tick=count).to_numpy()
                 figures.band(panel, np.array(config.image_orders), accuracy,
-                             label=f"{count} images a class", color=color)  # fmt: skip
+                             label=f"{count} image{'s' * (count > 1)} a class",
+                             color=color)  # fmt: skip
             most = {"tick": config.image_examples[-1]}
             for record, color, style, label in (
                 ("exponential", PINK, ":", "exponential memory, all examples"),
@@ -246,6 +250,20 @@ def images(run: Any) -> Figure:
         figure.legend(*axs[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
                       fontsize=8)  # fmt: skip
     return figure
+
+
+Ticks = Sequence[float] | Sequence[int] | np.ndarray
+
+
+def ticked(ax: Axes, x: Ticks, y: Ticks = ()) -> None:
+    """Plain numbers as the only ticks of logarithmic axes; no `y` leaves that axis as it is."""
+    low, high = ax.get_ylim()
+    ax.xaxis.set_ticks(np.asarray(x), [f"{value:g}" for value in np.asarray(x)])
+    ax.xaxis.set_ticks([], minor=True)
+    shown = [value for value in np.asarray(y) if low <= value <= high]
+    if shown:
+        ax.yaxis.set_ticks(shown, [f"{value:g}" for value in shown])
+        ax.yaxis.set_ticks([], minor=True)
 
 
 def speed(run: Any) -> Figure:
@@ -267,7 +285,8 @@ def speed(run: Any) -> Figure:
             left.loglog(size, fit, color=color, linewidth=1)
         left.set(xlabel="spins N", ylabel="milliseconds a sweep",
                  title=f"P = {config.timing_order}, one core")  # fmt: skip
-        left.legend(loc="upper left", fontsize=8)
+        ticked(left, sorted({*config.tensor_sizes, *config.timing_sizes} - {24, 48}))
+        left.legend(loc="lower right", fontsize=8)
         arm = run["expansions"]
         exact = arm["exact"].to_numpy()[:, 0]
         for which, color, marker, label in (
@@ -281,5 +300,7 @@ def speed(run: Any) -> Figure:
                            label="within 0.02")  # fmt: skip
         right.set(xlabel="m by exact sampling", ylabel="m by the expansion",
                   title=f"P = {config.order}, gamma = {config.expansion_load}")  # fmt: skip
-        right.legend(loc="upper left", fontsize=8)
+        right.locator_params(axis="x", nbins=4)
+        right.set_ylim(top=1.004)
+        right.legend(loc="lower right", fontsize=8)
     return figure
