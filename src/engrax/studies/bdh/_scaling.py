@@ -104,10 +104,10 @@ def flops_per_token(config: Config, name: str, size: int) -> float:
     length = config.length
     if name == "gpt":
         layers, d = gpt_shape(config, size)
-        return layers * (24 * d * d + 4 * length * d) + 2 * VOCAB * d
+        return float(layers * (24 * d * d + 4 * length * d) + 2 * VOCAB * d)
     n, d = all_sizes(config)[size], config.d
     layer = 6 * n * d + 2 * length * n + 2 * length * config.heads * d
-    return config.layers * layer + 2 * VOCAB * d
+    return float(config.layers * layer + 2 * VOCAB * d)
 
 
 def gpt_shape(config: Config, size: int) -> tuple[int, int]:
