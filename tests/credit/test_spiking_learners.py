@@ -147,7 +147,9 @@ def test_online_steps_sum_up_to_the_gradient_of_all_steps(static):
     two, expected, others = whole.learn(state, batch)
     assert record.keys() == expected.keys()
     for a, b in zip(
-        jax.tree.leaves((one, record, samples)), jax.tree.leaves((two, expected, others))
+        jax.tree.leaves((one, record, samples)),
+        jax.tree.leaves((two, expected, others)),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     moving = OnlineTraceLearner(SPIKES, network_sgd, HYPER, static=static, online=True)
