@@ -11,6 +11,7 @@ from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
 from ._mlp import MLP, DenseLayer
+from ._nir import from_nir, to_nir
 from ._pooling import max_pool, mean_pool, upsample
 from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._transformer import TransformerBlock
@@ -36,9 +37,11 @@ __all__ = [
     "conv2d",
     "conv_sizes",
     "dense",
+    "from_nir",
     "max_pool",
     "mean_pool",
     "tag",
+    "to_nir",
     "uniform_fan_in",
     "upsample",
     "upsample_conv2d",
