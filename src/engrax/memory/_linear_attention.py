@@ -184,13 +184,33 @@ def _uniform_block(
         system, u = overlaps(k, before), v - recalled(k)
         if write is not None:
             system, u = write[:, None] * system, write[:, None] * u
-        u = jax.scipy.linalg.solve_triangular(system, u, lower=True, unit_diagonal=True)
+        u = _unit_lower_inverse(system) @ u
     out = overlaps(q, seen) @ u + recalled(q)
     if total is None:
         new = u.T @ k
         return out, new if state is None else state + new
     new = (u * jnp.exp(total[-1] - total)[:, None]).T @ k
     return out, new if state is None else jnp.exp(total[-1]) * state + new
+
+
+def _unit_lower_inverse(a: Array) -> Array:
+    """Inverse of `I + a` (..., n, n), where `a` is zero on the diagonal and above.
+
+    By halves: as stable as substitution, and products of matrices alone, where a batch of
+    triangular solves on a CPU takes one library call after another (20 times as long at n = 64).
+    """
+    n = a.shape[-1]
+    if n == 1:
+        return jnp.ones_like(a)
+    half = 1 << (n - 1).bit_length() - 1
+    if n < 2 * half:
+        more = 2 * half - n
+        a = jnp.pad(a, [(0, 0)] * (a.ndim - 2) + [(0, more)] * 2)
+        return _unit_lower_inverse(a)[..., :n, :n]
+    top, bottom = _unit_lower_inverse(jnp.stack([a[..., :half, :half], a[..., half:, half:]]))
+    corner = -(bottom @ a[..., half:, :half]) @ top
+    upper = jnp.concatenate([top, jnp.zeros_like(top)], -1)
+    return jnp.concatenate([upper, jnp.concatenate([corner, bottom], -1)], -2)
 
 
 def _empty(k: Array, v: Array) -> Array:

@@ -1,5 +1,6 @@
 """Spiking neurons, their surrogate gradients, traces and encoders."""
 
+from ._bernoulli_product import bernoulli_product
 from ._dsr import DSRLIF, rate_weights, weighted_rate
 from ._encoders import bin_events, direct_encode, latency_encode, poisson_encode
 from ._lif import LIF, membrane_decay
@@ -18,6 +19,7 @@ __all__ = [
     "LIF",
     "Surrogate",
     "atan_surrogate",
+    "bernoulli_product",
     "bin_events",
     "direct_encode",
     "double_exponential_trace",
