@@ -85,7 +85,7 @@ def test_potentials_and_spikes_are_equal_step_by_step(name):
     currents = jnp.asarray(TRACES["currents"], jnp.float32)
     neuron, reference = OURS[name], TRACES[name]
     spikes = np.array(reference["spikes"])
-    assert 0.1 < spikes.mean() < 0.9
+    assert 0.05 < spikes.mean() < 0.9
     np.testing.assert_array_equal(neuron.run(currents), spikes)
     # Potentials are stored to six digits; ours round in single precision.
     np.testing.assert_allclose(neuron.potentials(currents), reference["potentials"], atol=3e-6)

@@ -35,7 +35,7 @@ def to_nir(network: SpikingNetwork, *, dt: float = 1e-4) -> Any:
     import nir
 
     _check_dt(dt)
-    nodes: Nodes = {"input": nir.Input(np.array([network.layers[0].weight.shape[1]]))}
+    nodes: Nodes = {"input": nir.Input({"input": np.array([network.layers[0].weight.shape[1]])})}
     edges: Edges = []
     last = "input"
     for level, layer in enumerate(network.layers, start=1):
@@ -54,7 +54,7 @@ def to_nir(network: SpikingNetwork, *, dt: float = 1e-4) -> Any:
         if layer.recurrent is not None:
             nodes[f"recurrent{level}"] = nir.Linear(np.asarray(layer.recurrent))
             edges += [(last, f"recurrent{level}"), (f"recurrent{level}", last)]
-    nodes["output"] = nir.Output(np.array([network.layers[-1].weight.shape[0]]))
+    nodes["output"] = nir.Output({"output": np.array([network.layers[-1].weight.shape[0]])})
     return nir.NIRGraph(nodes, [*edges, (last, "output")])
 
 
@@ -150,13 +150,12 @@ def _neuron(
         decay, gain = 1 - dt / node.tau, node.r * dt / node.tau
     extra: Mapping[str, Any] = node.metadata
     reset = extra.get("engrax_reset", "zero")
-    reset = reset.decode() if isinstance(reset, bytes) else reset
     size = extra.get("engrax_spike_size")
     return LIF(
         _number(decay),
         _number(gain),
         _number(node.v_threshold),
-        reset=reset,
+        reset="subtract" if reset in ("subtract", b"subtract") else "zero",
         spike_size=None if size is None else _number(size),
         surrogate=surrogate,
         detach_reset=detach_reset,
