@@ -16,7 +16,9 @@ from ._initializers import uniform_fan_in
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
+from ._nir import from_nir, to_nir
 from ._pooling import max_pool, mean_pool, upsample
+from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
@@ -40,6 +42,8 @@ __all__ = [
     "LinearAttention",
     "Pool",
     "SoftmaxAttention",
+    "SpikingLayer",
+    "SpikingNetwork",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
@@ -48,6 +52,7 @@ __all__ = [
     "conv2d",
     "conv_sizes",
     "dense",
+    "from_nir",
     "matched_width",
     "max_pool",
     "mean_pool",
@@ -55,6 +60,7 @@ __all__ = [
     "sign_split",
     "tag",
     "text_losses",
+    "to_nir",
     "uniform_fan_in",
     "upsample",
     "upsample_conv2d",
