@@ -1,8 +1,8 @@
 """A linear readout that learns by recursive least squares, the rule of FORCE."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
 State = dict[str, Array]
@@ -94,15 +94,34 @@ class RecursiveLeastSquares(eqx.Module):
         age = jnp.arange(steps, dtype=jnp.float32)[::-1]
         prior = inverse / self.forgetting**steps
         seen = features @ prior
-        scale = cho_factor(_symmetric(seen @ features.T) + jnp.diag(self.forgetting**-age))
+        scale = _inverse(_symmetric(seen @ features.T) + jnp.diag(self.forgetting**-age))
         error = targets - self.predict(state, features)
         if gate is not None:
             error = error * gate[None]
-        moved = _symmetric(prior - seen.T @ cho_solve(scale, seen))
+        moved = _symmetric(prior - seen.T @ (scale @ seen))
         if gate is not None:
             moved = jnp.where(gate.any(), moved, inverse)
-        return {"weight": weight + cho_solve(scale, error).T @ seen, "inverse": moved}
+        return {"weight": weight + (scale @ error).T @ seen, "inverse": moved}
 
 
 def _symmetric(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return (matrix + matrix.T) / 2
+
+
+def _inverse(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """Of a positive definite matrix, by Gauss-Jordan steps, which need no pivots there.
+
+    LAPACK's factorizations wait for each other for ever, now and then, where two CPU devices call
+    them at the same time (jaxlib 0.10), as `simulate` does.
+    """
+    every = jnp.arange(matrix.shape[0])
+
+    def one(a: Array, k: Array) -> tuple[Array, None]:
+        here = every == k
+        row, column, pivot = a[k], a[:, k], a[k, k]
+        rest = a - column[:, None] * (row / pivot)[None]
+        rest = jnp.where(here[:, None], (row / pivot)[None], rest)
+        rest = jnp.where(here[None], -(column / pivot)[:, None], rest)
+        return jnp.where(here[:, None] & here[None], 1 / pivot, rest), None
+
+    return jax.lax.scan(one, matrix, every)[0]
