@@ -143,7 +143,7 @@ def test_available_says_what_is_where(cache):
     for name in ("train.bin", "test.bin"):
         (cache / "cifar100" / name).write_bytes(b"short")
     rows = {row.name: row for row in available()}
-    assert tuple(rows) == tasks.DATASETS
+    assert set(tasks.DATASETS) <= set(rows)
     assert rows["mnist_5k"].problem is None
     assert rows["mnist_5k"].checksum == load("mnist_5k").checksum
     assert rows["cifar100"].found == str(cache / "cifar100")

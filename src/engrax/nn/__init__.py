@@ -3,39 +3,58 @@
 from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
+from ._bdh import BDH, BDHState
+from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
 from ._conv_net import ConvNet, Pool, conv_sizes
+from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
+from ._linear_attention import LinearAttention
+from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
 from ._transformer import TransformerBlock
+from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
 from ._upsample_conv import upsample_conv2d
 
 __all__ = [
+    "BDH",
     "MLP",
+    "BDHGraph",
+    "BDHState",
     "BatchNorm",
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
+    "Decoder",
+    "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "GraphState",
+    "HiddenGraph",
+    "LinearAttention",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
+    "TruncatedBPTT",
     "TwoLayerNet",
     "accumulate",
     "capture",
     "conv2d",
     "conv_sizes",
     "dense",
+    "matched_width",
     "max_pool",
     "mean_pool",
+    "parameter_count",
+    "sign_split",
     "tag",
+    "text_losses",
     "uniform_fan_in",
     "upsample",
     "upsample_conv2d",

@@ -1,12 +1,32 @@
 """Data: found, checked, cut into parts and streamed."""
 
+from ._associative_recall import AssociativeRecall
+from ._availability import Availability, cache_folder
+from ._available import available
+from ._byte_sequences import ByteSequences
+from ._chained_associations import ChainedAssociations, Chains
+from ._conditioning import ConditioningExperiment, Phase
+from ._conditioning_presets import (
+    acquisition,
+    blocking,
+    conditioned_inhibition,
+    extinction,
+    latent_inhibition,
+    over_expectation,
+    overshadowing,
+    second_order,
+    trace_conditioning,
+    unblocking,
+)
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
+from ._europarl import Europarl
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
 from ._images import DATASETS, Availability, available, cache_folder, load
 from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
+from ._parliament import MiniParliament, Sentence, Slot
 from ._patterns import (
     active_pixels,
     averaged_examples,
@@ -16,16 +36,25 @@ from ._patterns import (
     noisy_examples,
     random_patterns,
 )
+from ._repeated_facts import RepeatedFacts
 from ._streams import Batches, FullBatch, Scaling
+from ._text import TEXTS, Text, load_text, text_bytes
 
 __all__ = [
     "DATASETS",
+    "TEXTS",
+    "AssociativeRecall",
     "Availability",
     "Batches",
+    "ByteSequences",
+    "ChainedAssociations",
+    "Chains",
+    "ConditioningExperiment",
     "DataFileError",
     "DataNotFoundError",
     "Dataset",
     "Entries",
+    "Europarl",
     "Examples",
     "FiniteGroup",
     "FullBatch",
@@ -34,23 +63,41 @@ __all__ = [
     "Labeled",
     "MeetBlock",
     "MeetTrials",
+    "MiniParliament",
+    "Phase",
+    "RepeatedFacts",
     "Scaling",
+    "Sentence",
+    "Slot",
     "Split",
+    "Text",
+    "acquisition",
     "active_pixels",
     "available",
     "averaged_examples",
     "binarize",
+    "blocking",
     "cache_folder",
     "class_averages",
+    "conditioned_inhibition",
     "event_bump",
+    "extinction",
     "flip",
     "group_task",
+    "latent_inhibition",
     "load",
+    "load_text",
     "meet_blocks",
     "noisy_examples",
     "operation_table",
+    "over_expectation",
+    "overshadowing",
     "pool2",
     "random_patterns",
     "read_idx",
+    "second_order",
     "subset",
+    "text_bytes",
+    "trace_conditioning",
+    "unblocking",
 ]

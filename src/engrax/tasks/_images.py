@@ -1,15 +1,13 @@
 """Image data sets: which there are, where they may be, and how each is read."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import platformdirs
 import pooch
 
+from ._availability import Availability, cache_folder
 from ._dataset import Dataset
 from ._errors import DataFileError, DataNotFoundError
 from ._idx import IDX_NAMES, idx_path, read_idx_folder
@@ -134,16 +132,6 @@ DATASETS = tuple(_SOURCES)
 """The names that `load` knows."""
 
 
-def cache_folder() -> Path:
-    """Where data sets are looked for first and downloads go.
-
-    `$ENGRAX_DATA` where it is set, else the folder `data` in the user's cache of Engrax. Each
-    data set has its own folder inside, by its name.
-    """
-    chosen = os.environ.get("ENGRAX_DATA")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("engrax")) / "data"
-
-
 def load(name: str, folder: str | Path | None = None, *, download: bool = True) -> Dataset:
     """The data set called `name`, found, checked and read; nothing is ever unpickled.
 
@@ -166,23 +154,8 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     return Dataset(name, x, y, x_test, y_test, str(found), source.brightest)
 
 
-class Availability(NamedTuple):
-    """What `available` says of one data set."""
-
-    name: str
-    found: str | None
-    """The folder it was found in, or None."""
-    problem: str | None
-    """What is wrong with it, in one sentence, or None."""
-    checksum: str | None
-    """`Dataset.checksum`, or None where it could not be read."""
-    license: str
-    how: str
-    """How to get it."""
-
-
-def available() -> list[Availability]:
-    """What is found where, without any download; every data set found is read and checked."""
+def available_images() -> list[Availability]:
+    """The images of `available`."""
     rows = []
     for name, source in _SOURCES.items():
         found = problem = checksum = None
