@@ -24,7 +24,7 @@ from ._europarl import Europarl
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
-from ._images import DATASETS, Availability, available, cache_folder, load
+from ._images import DATASETS, load
 from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
 from ._parliament import MiniParliament, Sentence, Slot
 from ._patterns import (
