@@ -64,7 +64,7 @@ def experiment(rls=None, blocks=(BLOCK,)):
     return Experiment(
         config=CONFIG,
         conditions=(tuple(blocks),),
-        when=rls or DeltaReadout(CONFIG.neurons, 2, 0.02),
+        when=rls or (DeltaReadout(CONFIG.neurons, 2, 0.02),),
         what=DeltaReadout(CONFIG.neurons, 2, 0.1, when="trial"),
         leak=jnp.float32(0.0),
     )
@@ -103,7 +103,7 @@ def test_both_paths_learn_the_same():
         config=CONFIG,
         block=cached.conditions[0][0],
         gains=Gains(jnp.float32(CONFIG.g), zero, zero, zero),
-        when=cached.when,
+        when=cached.when[0],
         what=cached.what,
     )
     a, b = (simulate(system, 3, key=jr.key(0), seeds=2) for system in (cached, full))
@@ -331,7 +331,13 @@ def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
 
 def test_arms_of_a_seed_share_their_reservoir(smoke):
     assert eqx.tree_equal(network(CONFIG, jr.key(3)), network(CONFIG, jr.key(3)))
-    # The same condition under the same gate: what learns does not change what is learned from.
+    # Timing and both begin with the same block, and every rule sees the same outcomes.
+    trials = SCALES["smoke"].trials
     np.testing.assert_array_equal(
-        smoke["single"]["what"].to_numpy(), smoke["window"]["what"].to_numpy()
+        smoke["local"]["what"].to_numpy()[:, :, :3], smoke["rls_keep"]["what"].to_numpy()
+    )
+    np.testing.assert_allclose(
+        smoke["single"]["error"].to_numpy()[..., 0],
+        smoke["local"]["error"].to_numpy()[:, :trials, 0],
+        rtol=1e-4,
     )

@@ -1,7 +1,7 @@
 """The runs of the study."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +15,11 @@ from ._config import Config
 from ._experiment import RECORD_DIMS, Blocks, Experiment, Towards
 from ._weights import Angles, Components, Inspection
 
+Gate = Literal["epoch", "window", "none"]
 SWITCHES = ("timing", "probability", "both")
 """What changes between the blocks of C3."""
+GATES: tuple[Gate, ...] = ("epoch", "window", "none")
+"""The gates of the condition of C1; all claims but C7 read the first."""
 
 
 def arms(config: Config) -> dict[str, Arm]:
@@ -27,9 +30,14 @@ def arms(config: Config) -> dict[str, Arm]:
     )
     return {
         "recording": _recording(config),
-        "single": _arm(config, single, measure=Inspection(config), dims=_INSPECTED),
-        "window": _arm(config, single, gate="window"),
-        "none": _arm(config, single, gate="none"),
+        "single": _arm(
+            config,
+            single * len(GATES),
+            gates=GATES,
+            measure=Inspection(config),
+            dims=_INSPECTED,
+            coords={"condition": [f"gate {gate}" for gate in GATES]},
+        ),
         "levels": _arm(
             config,
             levels,
@@ -110,7 +118,7 @@ def _experiment(
     config: Config,
     conditions: Sequence[Blocks],
     *,
-    gate: Any = "epoch",
+    gates: Sequence[Gate] | None = None,
     rate: float | None = None,
     rls: RecursiveLeastSquares | None = None,
     draw: str = "trials",
@@ -118,7 +126,11 @@ def _experiment(
     return Experiment(
         config=config,
         conditions=tuple(conditions),
-        when=rls or DeltaReadout(config.neurons, 2, config.when_rate, gate=gate),
+        when=rls
+        or tuple(
+            DeltaReadout(config.neurons, 2, config.when_rate, gate=gate)
+            for gate in gates or ["epoch"] * len(conditions)
+        ),
         what=DeltaReadout(config.neurons, 2, rate or config.what_rate, when="trial"),
         leak=jnp.float32(0.0),
         draw=draw,
@@ -155,8 +167,12 @@ def _switching(config: Config) -> dict[str, Arm]:
 
     tuning = Tuning(_leak, config.forgetting, _score, seeds=config.calibration_seeds)
     return {
-        "local": _arm(config, conditions, coords=coords),
-        "merged": _arm(config, conditions, coords=coords, gate="none"),
+        "local": _arm(
+            config,
+            conditions * 2,
+            gates=["epoch"] * len(SWITCHES) + ["none"] * len(SWITCHES),
+            coords={"condition": [*SWITCHES, *(f"{kind}, no gate" for kind in SWITCHES)]},
+        ),
         "rls_keep": _arm(config, conditions, coords=coords, rls=rls()),
         "rls_reset": _arm(config, conditions, coords=coords, rls=rls(True)),
         "rls_forget": _arm(config, conditions, coords=coords, rls=rls(), tuning=tuning),

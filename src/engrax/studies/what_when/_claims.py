@@ -7,7 +7,7 @@ import xarray as xr
 
 from engrax.lab import Claim, Part, at_least, at_most, between
 
-from ._arms import SWITCHES, adapted, structures
+from ._arms import GATES, SWITCHES, Gate, adapted, structures
 
 
 def learning_ratio(run: Any) -> np.ndarray:
@@ -45,14 +45,21 @@ def slope(run: Any, channel: int, record: str = "height", inner: bool = False) -
     return np.array([np.polyfit(own[kept], row, 1)[0] for row in heights])
 
 
-def over_baseline(run: Any, arm: str, kind: str, record: str = "error") -> np.ndarray:
+def over_baseline(run: Any, rule: str, kind: str) -> np.ndarray:
     """E of the local rule minus that of another, over the second halves of blocks 2 and 3."""
+
+    def mean(rule: str) -> np.ndarray:
+        return adapted(switched(run, rule, kind), axis=1).mean(1)
+
+    return mean("local") - mean(rule)
+
+
+def switched(run: Any, rule: str, kind: str) -> np.ndarray:
+    """(seed, trial): E of a rule, an arm's name or "merged", under one kind of switches."""
     which = SWITCHES.index(kind)
-
-    def mean(name: str, record: str) -> np.ndarray:
-        return adapted(_values(run, name, record)[..., which], axis=1).mean(1)
-
-    return mean("local", "error") - mean(arm, record)
+    if rule == "merged":
+        return _values(run, "local", "merged_error")[..., len(SWITCHES) + which]
+    return _values(run, rule, "error")[..., which]
 
 
 def cosine(run: Any) -> np.ndarray:
@@ -110,14 +117,19 @@ def lesion_excess(run: Any, name: str) -> np.ndarray:
     return (final[f"{name}_loss"] - final[f"random_{name}_loss"].mean("lesion")).to_numpy()
 
 
-def over_epoch(run: Any, arm: str, record: str, against: str | None = None) -> np.ndarray:
-    """A record of an arm minus the gate "epoch"'s, over the second half of the block."""
+def over_epoch(run: Any, gate: Gate, record: str, against: str | None = None) -> np.ndarray:
+    """A record under a gate minus one under the gate "epoch", over the second half of the block."""
 
-    def mean(name: str, record: str) -> np.ndarray:
-        values = _values(run, name, record)[..., 0]
+    def mean(gate: Gate, record: str) -> np.ndarray:
+        values = gated(run, gate, record)
         return values[:, values.shape[1] // 2 :].mean(1)
 
-    return mean(arm, record) - mean("single", against or record)
+    return mean(gate, record) - mean("epoch", against or record)
+
+
+def gated(run: Any, gate: Gate, record: str) -> np.ndarray:
+    """(seed, trial): a record of the condition of C1 under a gate."""
+    return _values(run, "single", record)[..., GATES.index(gate)]
 
 
 def _values(run: Any, arm: str, record: str) -> np.ndarray:
@@ -225,7 +237,7 @@ CLAIMS = (
         "C7",
         "The gate and the product matter: a gate that closes early, no gate, and one merged "
         "readout are all worse.",
-        arms=("single", "window", "none"),
+        arms=("single",),
         parts={
             "Ez, gate window - epoch": Part(
                 lambda run: over_epoch(run, "window", "when_error"), at_least(0.0)

@@ -38,17 +38,23 @@ class ClosedLoop(System):
         # The same outcomes as the first condition of the cached experiments.
         outcome = meet_blocks(named(key, "trials 0"), [self.block]).outcome
         return {
-            "key": key,
+            "noise": named(key, "noise"),
+            "reservoir": network(self.config, key),
             "outcome": outcome,
             "when": self.when.init(),
             "what": self.what.init(),
         }
 
     def step(self, state: dict[str, Any], input: Array) -> tuple[dict[str, Any], dict[str, Array]]:
-        reservoir = network(self.config, state["key"], **vars(self.gains))
+        gains = vars(self.gains)
+        reservoir = eqx.tree_at(
+            lambda net: [getattr(net, name) for name in gains],
+            state["reservoir"],
+            [*gains.values()],
+        )
         latency = jnp.array(self.block.latency, jnp.float32)
         occurs = state["outcome"][input]
-        noise = jr.fold_in(named(state["key"], "noise"), input)
+        noise = jr.fold_in(state["noise"], input)
 
         def trial(occurs: Array, learn: bool, when: Array, noise: Array) -> Trial:
             return present(
@@ -82,13 +88,16 @@ class Recording(System):
 
     def init(self, *, key: Key[Array, ""]) -> dict[str, Any]:
         shape = (self.config.trial_ms, self.config.neurons)
-        return {"key": key, "spikes": jnp.zeros(shape, jnp.uint8), "v": jnp.zeros(shape)}
+        return {
+            "reservoir": network(self.config, key),
+            "spikes": jnp.zeros(shape, jnp.uint8),
+            "v": jnp.zeros(shape),
+        }
 
     def step(self, state: dict[str, Any], input: Array) -> tuple[dict[str, Any], dict[str, Array]]:
-        reservoir = network(self.config, state["key"])
         readout = DeltaReadout(self.config.neurons, 2, 0.0)
         found = present(
-            self.config, reservoir, readout, readout.init(),
+            self.config, state["reservoir"], readout, readout.init(),
             occurs=jnp.zeros(2), latency=jnp.ones(2), learn=False,
         )  # fmt: skip
         counts = found.spikes.sum(0).astype(jnp.int32)

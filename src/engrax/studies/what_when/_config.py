@@ -85,9 +85,6 @@ class Config:
     limit_events: tuple[float, ...] = (5.0,)
     """A_ev."""
 
-    force_trials: int = 0
-    """Trials on which a whole FORCE network (Nicola and Clopath 2017) is trained; 0 leaves it."""
-
 
 SCALES = {
     "smoke": Config(

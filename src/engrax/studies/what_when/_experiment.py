@@ -25,17 +25,18 @@ class Experiment(System):
     all trials. After each trial a test (the cue, no plasticity) is measured against p b of the
     block, never against the outcomes.
 
-    **Fields:** `conditions`: the blocks of each; `when`: the on-line readout; `what`: the off-line
-    one; `leak`: 1 - lambda, how fast recursive least squares forgets; `draw`: what the key of the
-    outcomes is called.
+    **Fields:** `conditions`: the blocks of each; `draws`: what the key of each condition's outcomes
+    is called, so that two of one name see the same outcomes; `when`: the on-line readout, where it
+    is local one for each condition, which may differ in their gates; `what`: the off-line one;
+    `leak`: 1 - lambda, how fast recursive least squares forgets.
     """
 
     config: Config = eqx.field(static=True)
     conditions: tuple[Blocks, ...] = eqx.field(static=True)
-    when: DeltaReadout | RecursiveLeastSquares
+    draws: tuple[str, ...] = eqx.field(static=True)
+    when: tuple[DeltaReadout, ...] | RecursiveLeastSquares
     what: DeltaReadout
     leak: Float[Array, ""]
-    draw: str = eqx.field(static=True, default="trials")
 
     def init(self, *, key: Key[Array, ""]) -> dict[str, Array]:
         count, n, k = len(self.conditions), self.config.neurons, self.what.k
@@ -43,11 +44,11 @@ class Experiment(System):
             lambda leaf: jnp.broadcast_to(leaf[None], (count, *leaf.shape)), self._fresh()
         )
         drawn = [
-            meet_blocks(named(key, f"{self.draw} {i}"), blocks)
-            for i, blocks in enumerate(self.conditions)
+            meet_blocks(named(key, name), blocks)
+            for name, blocks in zip(self.draws, self.conditions, strict=True)
         ]
         return {
-            "key": key,
+            "reservoir": network(self.config, key),
             "rates": jnp.zeros((self.config.trial_ms, n)),
             "what": jnp.zeros((count, k, n)),
             "outcome": jnp.stack([trials.outcome for trials in drawn]),
@@ -57,12 +58,17 @@ class Experiment(System):
     def step(self, state: dict[str, Any], input: Array) -> tuple[dict[str, Any], dict[str, Array]]:
         rates = jax.lax.cond(
             input == 0,
-            lambda: response(self.config, network(self.config, state["key"])),
+            lambda: response(self.config, state["reservoir"]),
             lambda: state["rates"],
         )
         trials = self._trials(state["outcome"], input)
-        learned = {name: state[name] for name in self._fresh()}
-        learned = jax.vmap(lambda mine, trial: self._learn(mine, rates, trial))(learned, trials)
+        if isinstance(self.when, tuple):
+            learned = {"when": self._local(self.when, state["when"], rates, trials)}
+        else:
+            learned = {name: state[name] for name in self._fresh()}
+            learned = jax.vmap(
+                lambda mine, trial: self._least_squares(self.when, mine, rates, trial)
+            )(learned, trials)
         seen = features(self.config, rates)
         what = jax.vmap(lambda weight, outcome: self.what.update(weight, seen, outcome))(
             state["what"], trials.outcome
@@ -72,8 +78,8 @@ class Experiment(System):
 
     def _fresh(self) -> dict[str, Array]:
         """The state of the on-line readout, by name."""
-        if isinstance(self.when, DeltaReadout):
-            return {"when": self.when.init()}
+        if isinstance(self.when, tuple):
+            return {"when": self.when[0].init()}
         state = self.when.init()
         return {"when": state["weight"], "inverse": state["inverse"]}
 
@@ -96,21 +102,45 @@ class Experiment(System):
             block=jnp.array(begins, jnp.int32)[:, tick],
         )
 
-    def _learn(
-        self, learned: dict[str, Array], rates: Float[Array, "time n"], trial: MeetTrials
-    ) -> dict[str, Array]:
+    def _local(
+        self,
+        readouts: tuple[DeltaReadout, ...],
+        when: Float[Array, "conditions k n"],
+        rates: Float[Array, "time n"],
+        trials: MeetTrials,
+    ) -> Float[Array, "conditions k n"]:
+        """All conditions in one matrix: channels do not see each other, whosesoever they are."""
         at = time(self.config)
-        target = event_bump(at, trial.latency, self.config.bump)
-        happens = jnp.where(trial.outcome > 0, 1.0, 0.0)
-        if isinstance(self.when, DeltaReadout):
-            gates = self.when.gates(at, trial.outcome, trial.latency)
-            target = target * happens[None]
-            return {"when": self.when.epoch(learned["when"], rates, target, gates)}
+        bumps = jax.vmap(lambda latency: event_bump(at, latency, self.config.bump))(trials.latency)
+        target = bumps * jnp.where(trials.outcome > 0, 1.0, 0.0)[:, None]
+        gates = jnp.stack(
+            [
+                readout.gates(at, occurs, latency)
+                for readout, occurs, latency in zip(
+                    readouts, trials.outcome, trials.latency, strict=True
+                )
+            ]
+        )
+        readout = readouts[0]
+        target, gates = (x.swapaxes(0, 1).reshape(len(at), -1) for x in (target, gates))
+        every = DeltaReadout(readout.n, target.shape[1], readout.rate, when=readout.when)
+        flat = when.reshape(-1, readout.n)
+        return every.epoch(flat, rates, target, gates).reshape(when.shape)
+
+    def _least_squares(
+        self,
+        readout: RecursiveLeastSquares,
+        learned: dict[str, Array],
+        rates: Float[Array, "time n"],
+        trial: MeetTrials,
+    ) -> dict[str, Array]:
+        target = event_bump(time(self.config), trial.latency, self.config.bump)
         state = {"weight": learned["when"], "inverse": learned["inverse"]}
-        readout = eqx.tree_at(lambda rls: rls.forgetting, self.when, 1 - self.leak)
+        readout = eqx.tree_at(lambda rls: rls.forgetting, readout, 1 - self.leak)
         begun = readout.begin_block(state)
         state = jax.tree.map(lambda a, b: jnp.where(trial.block > 0, a, b), begun, state)
         part = slice(self.config.cue_on, None, self.config.rls_every)
+        happens = jnp.where(trial.outcome > 0, 1.0, 0.0)
         state = readout.epoch(state, rates[part], target[part], happens)
         return {"when": state["weight"], "inverse": state["inverse"]}
 

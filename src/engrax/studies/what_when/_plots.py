@@ -13,7 +13,7 @@ from scipy import stats
 from engrax.lab import figures
 
 from . import _claims as claims
-from ._arms import SWITCHES
+from ._arms import GATES, SWITCHES
 from ._closed_loop import cells
 from ._prediction import beta_confidence
 from ._weight_plots import angles, mixing, structure
@@ -30,12 +30,12 @@ def plots(run: Any) -> dict[str, Figure]:
         "prediction": (("single",), prediction),
         "learning": (("single",), learning),
         "probability": (("levels",), probability),
-        "switches": (("local", "merged", "rls_keep", "rls_reset", "rls_forget"), switches),
-        "baselines": (("local", "merged", "rls_keep", "rls_reset", "rls_forget"), baselines),
+        "switches": (("local", "rls_keep", "rls_reset", "rls_forget"), switches),
+        "baselines": (("local", "rls_keep", "rls_reset", "rls_forget"), baselines),
         "angles": (("single", "surrogate"), angles),
         "structure": (("structure", "structure_switch"), structure),
         "mixing": (("single",), mixing),
-        "gates": (("single", "window", "none"), gates),
+        "gates": (("single",), gates),
         "limits": (("limits",), limits),
     }
     return {name: draw(run) for name, (arms, draw) in drawn.items() if all(a in run for a in arms)}
@@ -192,11 +192,11 @@ def probability(run: Any) -> Figure:
 
 
 RULES = (
-    ("local", "error", "local rule", BLUE, "-"),
-    ("rls_keep", "error", "RLS, kept", ORANGE, "-"),
-    ("rls_reset", "error", "RLS, reset (oracle)", GREEN, "--"),
-    ("rls_forget", "error", "RLS, tuned forgetting", PINK, "-."),
-    ("merged", "merged_error", "merged readout", figures.MUTED, ":"),
+    ("local", "local rule", BLUE, "-"),
+    ("rls_keep", "RLS, kept", ORANGE, "-"),
+    ("rls_reset", "RLS, reset (oracle)", GREEN, "--"),
+    ("rls_forget", "RLS, tuned forgetting", PINK, "-."),
+    ("merged", "merged readout", figures.MUTED, ":"),
 )
 
 
@@ -208,10 +208,10 @@ def switches(run: Any) -> Figure:
     trials = run.config.trials
     with figures.style():
         figure.set_size_inches(7.6, 3.6)
-        for i, panel in enumerate(panels):
-            for arm, record, label, color, line in RULES:
-                values = run[arm][record].to_numpy()[..., i]
-                at = run[arm]["tick"].to_numpy()
+        at = run["local"]["tick"].to_numpy()
+        for kind, panel in zip(SWITCHES, panels, strict=True):
+            for rule, label, color, line in RULES:
+                values = claims.switched(run, rule, kind)
                 figures.band(panel, at, values, label=label, color=color, linestyle=line)
             for block in (1, 2):
                 panel.axvline(block * trials + 0.5, color=INK, linewidth=0.8)
@@ -228,8 +228,8 @@ def baselines(run: Any) -> Figure:
     )
     with figures.style():
         for place, kind in enumerate(SWITCHES):
-            for j, (arm, record, label, color, _) in enumerate(RULES[1:]):
-                values = claims.over_baseline(run, arm, kind, record)
+            for j, (rule, label, color, _) in enumerate(RULES[1:]):
+                values = claims.over_baseline(run, rule, kind)
                 y = len(SWITCHES) - 1 - place + 0.27 - 0.18 * j
                 panel.plot(values, np.full(len(values), y), ".", color=figures.MUTED, ms=4)
                 panel.errorbar(
@@ -250,16 +250,13 @@ def gates(run: Any) -> Figure:
     )  # fmt: skip
     with figures.style():
         figure.set_size_inches(7.2, 3.6)
-        for arm, label, color, line in (
-            ("single", "gate: epoch", BLUE, "-"),
-            ("window", "gate: window", ORANGE, "--"),
-            ("none", "no gate", GREEN, "-."),
-        ):
-            at = run[arm]["tick"].to_numpy()
+        at = run["single"]["tick"].to_numpy()
+        for gate, color, line in zip(GATES, (BLUE, ORANGE, GREEN), ("-", "--", "-."), strict=True):
+            label = "no gate" if gate == "none" else f"gate: {gate}"
             for panel, record in ((left, "when_error"), (right, "error")):
-                values = run[arm][record].to_numpy()[..., 0]
+                values = claims.gated(run, gate, record)
                 figures.band(panel, at, values, label=label, color=color, linestyle=line)
-        merged = run["none"]["merged_error"].to_numpy()[..., 0]
+        merged = claims.gated(run, "none", "merged_error")
         figures.band(right, at, merged, label="merged readout", color=figures.MUTED, linestyle=":")
         left.set_ylim(0, 1.5)
         handles, labels = right.get_legend_handles_labels()

@@ -37,11 +37,11 @@ def features(config: Config, rates: Float[Array, "time n"]) -> Float[Array, " n"
     return rates[config.cue_off : config.cue_off + config.what_ms].mean(0)
 
 
-def network(config: Config, key: Key[Array, ""], **gains: Float[Array, ""]) -> IzhikevichReservoir:
+def network(config: Config, key: Key[Array, ""]) -> IzhikevichReservoir:
     """The reservoir of a run; all arms of a seed have the same one."""
-    given = {"g": jnp.float32(config.g), "cue_gain": jnp.float32(config.cue_gain), **gains}
     return IzhikevichReservoir(
-        config.neurons, dt=config.dt, key=named(key, "reservoir"), **given
+        config.neurons, g=config.g, cue_gain=config.cue_gain, dt=config.dt,
+        key=named(key, "reservoir"),
     )  # fmt: skip
 
 
