@@ -34,6 +34,7 @@ def arms(config: Config) -> dict[str, Arm]:
             config,
             single * len(GATES),
             gates=GATES,
+            draws=["trials 0"] * len(GATES),
             measure=Inspection(config),
             dims=_INSPECTED,
             coords={"condition": [f"gate {gate}" for gate in GATES]},
@@ -121,11 +122,12 @@ def _experiment(
     gates: Sequence[Gate] | None = None,
     rate: float | None = None,
     rls: RecursiveLeastSquares | None = None,
-    draw: str = "trials",
+    draws: Sequence[str] | None = None,
 ) -> Experiment:
     return Experiment(
         config=config,
         conditions=tuple(conditions),
+        draws=tuple(draws or [f"trials {i}" for i in range(len(conditions))]),
         when=rls
         or tuple(
             DeltaReadout(config.neurons, 2, config.when_rate, gate=gate)
@@ -133,7 +135,6 @@ def _experiment(
         ),
         what=DeltaReadout(config.neurons, 2, rate or config.what_rate, when="trial"),
         leak=jnp.float32(0.0),
-        draw=draw,
     )
 
 
@@ -171,6 +172,7 @@ def _switching(config: Config) -> dict[str, Arm]:
             config,
             conditions * 2,
             gates=["epoch"] * len(SWITCHES) + ["none"] * len(SWITCHES),
+            draws=[f"trials {i}" for i in range(len(SWITCHES))] * 2,
             coords={"condition": [*SWITCHES, *(f"{kind}, no gate" for kind in SWITCHES)]},
         ),
         "rls_keep": _arm(config, conditions, coords=coords, rls=rls()),
@@ -214,7 +216,13 @@ def _structure(config: Config) -> dict[str, Arm]:
         goals = {f"goal_{name}": final[name][after] for name in ("what", "when")}
         return {**fresh, "what": final["what"], "when": final["when"], **goals}
 
-    moved = Towards(_experiment(config, tuple((blocks[i],) for i in after), draw="after"))
+    moved = Towards(
+        _experiment(
+            config,
+            tuple((blocks[i],) for i in after),
+            draws=[f"after {i}" for i in range(len(after))],
+        )
+    )
     distances = dict.fromkeys(("what_distance", "when_distance"), ("condition",))
     second = Arm(
         moved,
