@@ -2,12 +2,16 @@
 
 from ._bcm import bcm
 from ._delta import delta_rule, normalized_delta_rule
+from ._delta_readout import DeltaReadout
 from ._hebb import hebb
 from ._oja import oja
+from ._recursive_least_squares import RecursiveLeastSquares
 from ._td import td_rule
 from ._trace import trace_rule
 
 __all__ = [
+    "DeltaReadout",
+    "RecursiveLeastSquares",
     "bcm",
     "delta_rule",
     "hebb",

@@ -18,11 +18,13 @@ from ._linear_probe import LinearProbe, linear_probe
 from ._modularity import communities, modularity, modularity_curve, strongest
 from ._phase import Phase, classify_phase
 from ._pruning import pruning_curve, rank_units
+from ._subspaces import Components, principal_angles, uncentered_pca
 from ._synapses import Synapse, activation_sparsity, find_synapse, rank_biserial, synaptic_state
 
 __all__ = [
     "Comparison",
     "CompiledCost",
+    "Components",
     "DegreeStatistics",
     "FirstPassage",
     "LinearProbe",
@@ -47,6 +49,7 @@ __all__ = [
     "low_rank",
     "modularity",
     "modularity_curve",
+    "principal_angles",
     "pruning_curve",
     "random_graph",
     "rank_biserial",
@@ -55,4 +58,5 @@ __all__ = [
     "shuffled",
     "strongest",
     "synaptic_state",
+    "uncentered_pca",
 ]

@@ -3,6 +3,8 @@
 from ._bernoulli_product import bernoulli_product
 from ._dsr import DSRLIF, rate_weights, weighted_rate
 from ._encoders import bin_events, direct_encode, latency_encode, poisson_encode
+from ._izhikevich import DimensionalIzhikevich, Izhikevich
+from ._izhikevich_reservoir import IzhikevichReservoir
 from ._lif import LIF, membrane_decay
 from ._surrogate import (
     Surrogate,
@@ -17,6 +19,9 @@ from ._traces import double_exponential_trace, exponential_trace
 __all__ = [
     "DSRLIF",
     "LIF",
+    "DimensionalIzhikevich",
+    "Izhikevich",
+    "IzhikevichReservoir",
     "Surrogate",
     "atan_surrogate",
     "bernoulli_product",

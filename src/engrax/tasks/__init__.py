@@ -25,6 +25,7 @@ from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
 from ._images import DATASETS, load
+from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
 from ._parliament import MiniParliament, Sentence, Slot
 from ._patterns import (
     active_pixels,
@@ -60,6 +61,8 @@ __all__ = [
     "GroupStream",
     "GroupTask",
     "Labeled",
+    "MeetBlock",
+    "MeetTrials",
     "MiniParliament",
     "Phase",
     "RepeatedFacts",
@@ -77,12 +80,14 @@ __all__ = [
     "cache_folder",
     "class_averages",
     "conditioned_inhibition",
+    "event_bump",
     "extinction",
     "flip",
     "group_task",
     "latent_inhibition",
     "load",
     "load_text",
+    "meet_blocks",
     "noisy_examples",
     "operation_table",
     "over_expectation",
