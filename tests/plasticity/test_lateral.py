@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -165,7 +167,7 @@ def test_new_rows_learn_what_frozen_ones_leave_over():
         overlaps.append(float(jnp.linalg.norm(state.rows[5:10] @ basis[:5].T)))
         state = learned(circuit, state, draw, 400, batch=500)
     # From about .5 down; below 1e-4 it is rounding that is left.
-    assert all(b < max(a, 1e-4) for a, b in zip(overlaps, overlaps[1:], strict=False))
+    assert all(b < max(a, 1e-4) for a, b in itertools.pairwise(overlaps))
     assert overlaps[-1] < 0.01
     assert subspace_distance(state.rows[5:10], basis[5:10]) < 0.1
     np.testing.assert_array_equal(state.rows[10:], 0)

@@ -42,7 +42,7 @@ class OrthogonalLateralCircuit(eqx.Module):
     - `clip`: bound on each entry of a change.
     - `iterations`: steps on each batch.
     - `burst_levels`: spikes in a burst, T_l. A lateral neuron then answers
-      `S round(T_l clip(y, -S, S) / S) / T_l`, with S = `burst_range`. Without it neurons are linear.
+      `S round(T_l clip(y, -S, S) / S) / T_l`, with S = `burst_range`; without it, `y`.
     - `reorthonormalize`: make the new rows orthonormal, among themselves and to the old ones, when
       they are frozen (the paper does not).
 
