@@ -12,6 +12,7 @@ from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
 from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
+from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._transformer import TransformerBlock
 from ._two_layer_net import TwoLayerNet
 from ._upsample_conv import upsample_conv2d
@@ -26,6 +27,8 @@ __all__ = [
     "EncoderTransformer",
     "Pool",
     "SoftmaxAttention",
+    "SpikingLayer",
+    "SpikingNetwork",
     "TransformerBlock",
     "TwoLayerNet",
     "accumulate",
