@@ -19,7 +19,7 @@ from engrax.continual import (
     learning_accuracy,
     own_classes,
 )
-from engrax.core import Batch, GradientLearner, simulate
+from engrax.core import Batch, GradientLearner, Learner, simulate
 from engrax.credit import FeedbackAlignment
 from engrax.nn import MLP, dense
 from engrax.plasticity import OrthogonalLateralCircuit
@@ -34,10 +34,9 @@ def circuits(**more):
 
 
 def hlop(inner=None, **more):
-    return HebbianOrthogonalProjection(
-        inner or learner(), more.pop("circuits", circuits()), ROWS, weights,
-        **{"freeze_vectors": True, **more},
-    )  # fmt: skip
+    options = {"freeze_vectors": True, "activity": activity, **more}
+    mine, rows = options.pop("circuits", circuits()), options.pop("rows", ROWS)
+    return HebbianOrthogonalProjection(inner or learner(), mine, rows, weights, **options)
 
 
 def batch(seed=0, n=16):
@@ -60,9 +59,8 @@ def test_the_first_task_is_learned_as_if_alone():
     state = system.start_task(system.init(key=jr.key(0)), jnp.int32(0), jr.key(1))
     alone = system.learner.init(key=jr.key(0))
     for i in range(3):
-        state, record = system.step(state, batch(i))
+        state, _ = system.step(state, batch(i))
         alone, _ = system.learner.step(alone, batch(i))
-    assert "activity1" not in record
     for a, b in zip(
         jax.tree.leaves(state["learner"]["model"]), jax.tree.leaves(alone["model"]), strict=True
     ):
@@ -116,28 +114,42 @@ def test_what_lies_in_the_rows_is_computed_as_before():
     np.testing.assert_allclose(old @ weights(state["learner"]["model"])[0].T, before, atol=1e-5)
 
 
-class Projecting(eqx.Module):
-    """A loss that pairs errors with projected inputs, by `dense(trace=)`."""
+class TracingLearner(Learner):
+    """A learner that lets projections in, and hands its layers' inputs out."""
 
-    projections: tuple
+    inner: GradientLearner
 
-    def __call__(self, model, batch, key):
-        activities = [batch.x]
-        for layer, project in zip(model.layers, self.projections, strict=True):
-            x = activities[-1]
-            y = dense(x, layer.weight, layer.bias, trace=jax.lax.stop_gradient(project(x)))
-            activities.append(y if layer.activation is None else layer.activation(y))
-        logits = activities[-1]
-        right = jnp.take_along_axis(jax.nn.log_softmax(logits), batch.y[:, None], 1)
-        return -right.mean(), (model, {"activity1": activities[0], "activity2": activities[1]})
+    def init(self, *, key):
+        return self.inner.init(key=key)
 
+    def model(self, state):
+        return self.inner.model(state)
 
-def within(inner, projections):
-    return dataclasses.replace(inner, loss=Projecting(projections))
+    def predict(self, state, x):
+        return self.inner.predict(state, x)
+
+    def step(self, state, input):
+        return self.learn(state, input)[:2]
+
+    def learn(self, state, batch, *, projections=None):
+        samples = []
+
+        def loss(model, batch, key):
+            x = batch.x
+            for level, layer in enumerate(model.layers):
+                samples.append(jax.lax.stop_gradient(x)[None])
+                trace = x if projections is None else projections[level](x)
+                y = dense(x, layer.weight, trace=jax.lax.stop_gradient(trace))
+                x = y if layer.activation is None else layer.activation(y)
+            right = jnp.take_along_axis(jax.nn.log_softmax(x), batch.y[:, None], 1)
+            return -right.mean(), (model, {f"sample{i}": a for i, a in enumerate(samples)})
+
+        state, record = dataclasses.replace(self.inner, loss=loss).step(state, batch)
+        return state, {"loss": record["loss"]}, [record["sample0"], record["sample1"]]
 
 
 def test_projected_traces_are_projected_changes():
-    inside, outside = hlop(within=within), hlop()
+    inside, outside = hlop(TracingLearner(learner()), traces=True), hlop()
     state = second_task(outside)
     a, b = inside.advance(state, batch(50)), outside.advance(state, batch(50))
     for x, y in zip(
@@ -147,7 +159,7 @@ def test_projected_traces_are_projected_changes():
     for x, y in zip(jax.tree.leaves(a.state["circuits"]), jax.tree.leaves(b.state["circuits"]),
                     strict=True):  # fmt: skip
         np.testing.assert_allclose(x, y, atol=1e-6)
-    coded = hlop(within=within, circuits=circuits(burst_levels=4.0))
+    coded = hlop(TracingLearner(learner()), traces=True, circuits=circuits(burst_levels=4.0))
     c = coded.advance(state, batch(50))
     assert not np.allclose(
         weights(c.state["learner"]["model"])[0], weights(a.state["learner"]["model"])[0], atol=1e-4
@@ -164,7 +176,7 @@ def sequence(inner, **more):
 def gpm(**more):
     options = {"k": ROWS, **more}
     return GradientProjectionMemory(
-        learner(report=False), weights, activity, k_max=(8, 10), freeze_vectors=True, **options
+        learner(), weights, activity, k_max=(8, 10), freeze_vectors=True, **options
     )
 
 
@@ -176,7 +188,7 @@ def transfer(inner):
 
 
 def test_projection_forgets_less_and_still_learns():
-    plain, _ = transfer(learner(report=False))
+    plain, _ = transfer(learner())
     for method in (hlop(), gpm()):
         kept, learned = transfer(method)
         assert kept > plain + 0.03
@@ -229,22 +241,19 @@ def test_energy_decides_on_the_number_of_directions():
 def test_wrappers_go_around_wrappers():
     buffer = ReplayBuffer(6, 3, 4, (9,), policy="per_class")
     both = ExemplarReplay(
-        hlop(), learner(report=False, rate=0.05), buffer, steps=40, batch=8, freeze_vectors=True
+        hlop(), learner(rate=0.05), buffer, steps=40, batch=8, freeze_vectors=True
     )
     kept, learned = transfer(both)
-    assert kept > transfer(learner(report=False))[0] + 0.03
+    assert kept > transfer(learner())[0] + 0.03
     assert learned > 0.7
 
 
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: HebbianOrthogonalProjection(
-            learner(), circuits(), [[1, 2, 3]], weights, freeze_vectors=True), "do not fit 2"),
-        (lambda: HebbianOrthogonalProjection(
-            learner(), circuits(), [[5, 1]], weights, freeze_vectors=True), "5 at once"),
-        (lambda: HebbianOrthogonalProjection(
-            learner(), circuits(), [[4, 1]] * 3, weights, freeze_vectors=True), "12 rows"),
+        (lambda: hlop(rows=[[1, 2, 3]]), "do not fit 2"),
+        (lambda: hlop(rows=[[5, 1]]), "5 at once"),
+        (lambda: hlop(rows=[[4, 1]] * 3), "12 rows"),
         (lambda: hlop(circuits=circuits()[::-1]).init(key=jr.key(0)), "one circuit for each"),
         (lambda: gpm(energy=(0.9, 0.9)), "either k or energy"),
         (lambda: gpm(k=[[9, 1]]), "raise k_max"),
@@ -253,8 +262,9 @@ def test_wrappers_go_around_wrappers():
         (lambda: GradientProjectionMemory(
             learner(), weights, activity, k_max=(10, 1), k=[[1, 1]], freeze_vectors=True
         ).init(key=jr.key(0)), "at most its inputs"),
-        (lambda: hlop(learner(report=False)).step(
-            hlop().init(key=jr.key(0)), batch()), "reports no 'activity1'"),
+        (lambda: hlop(activity=None), "give `activity`"),
+        (lambda: hlop(traces=True), "leave `traces` off"),
+        (lambda: hlop(circuits=circuits(burst_levels=5)), "set traces=True"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_sentence(make, says):

@@ -69,10 +69,10 @@ def test_draws_are_of_the_task_and_say_when_there_is_none():
 
 def run(steps):
     tasks = PermutedTasks(dataset(noise=60), 3, first_identity=False, batch=16, scaling=FLAT)
-    inner = learner(report=False)
+    inner = learner()
     buffer = ReplayBuffer(6, 3, 4, (9,), policy="per_class")
     replay = ExemplarReplay(
-        inner, learner(report=False, rate=0.05), buffer, steps=steps, batch=8, freeze_vectors=False
+        inner, learner(rate=0.05), buffer, steps=steps, batch=8, freeze_vectors=False
     )
     system = TaskSequence(
         replay, tasks, 60, candidates=own_classes, reset_optimizer=True, examples=80
@@ -86,9 +86,9 @@ def test_going_over_stored_examples_helps():
 
 
 def test_a_rehearsal_step_is_one_step_on_the_sum_of_gradients():
-    inner = learner(report=False)
+    inner = learner()
     buffer = ReplayBuffer(1, 2, 1, (9,), policy="per_task")
-    rehearsal = learner(report=False, rate=0.05)
+    rehearsal = learner(rate=0.05)
     replay = ExemplarReplay(inner, rehearsal, buffer, steps=1, batch=3, freeze_vectors=False)
     state = replay.init(key=jr.key(0))
     examples = [Batch(jr.normal(jr.key(i), (1, 9)), jnp.array([i])) for i in range(2)]

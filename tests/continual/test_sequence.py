@@ -29,7 +29,7 @@ def permuted(n=3):
 
 def sequence(inner=None, tasks=None, steps=30, **more):
     more = {"candidates": own_classes, "reset_optimizer": True, **more}
-    return TaskSequence(inner or learner(report=False), tasks or permuted(), steps, **more)
+    return TaskSequence(inner or learner(), tasks or permuted(), steps, **more)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_optimizer_starts_afresh_only_if_told_so():
     def momentum(learning_rate):
         return optax.sgd(learning_rate, momentum=0.9)
 
-    inner = learner(report=False, optimizer=momentum)
+    inner = learner(optimizer=momentum)
     norms = {}
     for reset in (True, False):
         system = sequence(inner, steps=1, reset_optimizer=reset)

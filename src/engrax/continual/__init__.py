@@ -17,7 +17,7 @@ from ._projection import (
     HebbianOrthogonalProjection,
     Moved,
     ProjectedLearner,
-    activity_name,
+    TraceLearner,
 )
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
@@ -39,8 +39,8 @@ __all__ = [
     "Stored",
     "TaskSequence",
     "TaskStream",
+    "TraceLearner",
     "WrappedLearner",
-    "activity_name",
     "all_classes",
     "anchor_penalty",
     "average_accuracy",

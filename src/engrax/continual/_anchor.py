@@ -1,8 +1,7 @@
 """Weights held near where they were, each as firmly as it mattered."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, final
 
 import equinox as eqx
 import jax
@@ -10,9 +9,9 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from engrax.core import Batch, GradientLearner, State, named
+from engrax.core import Batch, State, named
 
-from ._learner import WrappedLearner
+from ._learner import WrappedLearner, part_of, with_part
 
 
 def anchor_penalty(
@@ -111,24 +110,6 @@ def diagonal_fisher(
     return jax.tree.map(lambda a: a / mean, fisher)
 
 
-class _Anchored(NamedTuple):
-    """A loss and an anchor as one loss, to be handed to the learner while a step is traced."""
-
-    loss: Callable
-    anchor: PyTree[Array]
-    precision: PyTree[Array]
-    strength: Array
-    mask: PyTree[bool]
-
-    def __call__(
-        self, model: Any, batch: Batch, key: Key[Array, ""]
-    ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-        value, (model, record) = self.loss(model, batch, key)
-        params = eqx.filter(model, eqx.is_inexact_array)
-        penalty = anchor_penalty(params, self.anchor, self.precision, self.strength, mask=self.mask)
-        return value + penalty, (model, record)
-
-
 @final
 class ElasticWeightConsolidation(WrappedLearner):
     """EWC: a quadratic penalty around the weights of past tasks (Kirkpatrick et al. 2017, Eq. 3).
@@ -137,66 +118,57 @@ class ElasticWeightConsolidation(WrappedLearner):
     labels (`diagonal_fisher`). One penalty for each past task and their sum differ by a constant
     only, so one anchor is kept: the mean of the tasks' weights, weighted by their precisions.
 
-    **Fields:** `learner`: a `GradientLearner`, whose loss gets the penalty added; `log_prob(model,
-    x) -> (classes,)` of one example; `strength`: lambda, an array; `counted(model) -> ` tree of
-    booleans, the leaves that are held (all floating-point ones if None).
+    Any learner may be inside. After its step each weight takes the step of SGD on `anchor_penalty`
+    in its implicit form, `w <- (w + c F a) / (1 + c F)` with `c = rate * strength`: for small `c F`
+    that is the gradient step, and no strength makes it diverge.
+
+    **Fields:** `log_prob(learner, model, x) -> (classes,)` of one example; `strength`: lambda;
+    `rate`: the learning rate of the learner inside.
     """
 
-    # Fields of a module are never assigned, so a narrower type is safe.
-    learner: GradientLearner  # pyright: ignore[reportIncompatibleVariableOverride]
-    log_prob: Callable[[Any, Array], Float[Array, " classes"]]
+    log_prob: Callable[[Any, Any, Array], Float[Array, " classes"]]
     strength: Float[Array, ""]
-    counted: Callable[[Any], PyTree[bool]] | None = None
+    rate: Float[Array, ""]
 
     def init(self, *, key: Key[Array, ""]) -> State:
         """The learner's state, and an anchor without force."""
-        inner = self.learner.init(key=key)
-        params = eqx.filter(inner["model"], eqx.is_inexact_array)
+        state = super().init(key=key)
+        params = eqx.filter(part_of(state, "model"), eqx.is_inexact_array)
         zeros = jax.tree.map(jnp.zeros_like, params)
-        return {"learner": inner, "precision": zeros, "weighted": zeros}
+        return {**state, "precision": zeros, "weighted": zeros}
 
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
-        """One step of the learner on the loss with the penalty."""
-        # 0 / 0 where nothing was learned yet: no precision, so any anchor will do.
-        anchor = jax.tree.map(
-            lambda w, f: w / jnp.where(f > 0, f, 1), state["weighted"], state["precision"]
-        )
-        model = self.learner.model(state["learner"])
-        params = eqx.filter(model, eqx.is_inexact_array)
-        everything = jax.tree.map(lambda _: True, params)
-        mask = everything if self.counted is None else self.counted(params)
-        # The model's own structure: a state's filtered model has the same leaves.
-        anchor, precision = (
-            jax.tree.unflatten(jax.tree.structure(params), jax.tree.leaves(tree))
-            for tree in (anchor, state["precision"])
-        )
-        loss = _Anchored(self.learner.loss, anchor, precision, self.strength, mask)
-        learner = dataclasses.replace(self.learner, loss=loss)
-        inner, record = learner.step(state["learner"], input)
-        return {**state, "learner": inner}, record
+        """One step of the learner, and one toward the anchor."""
+        inner, record = self.learner.step(state["learner"], input)
+        force = self.rate * self.strength
+
+        def pulled(weight: Array, precision: Array, weighted: Array) -> Array:
+            # `weighted` is precision x anchor.
+            return (weight + force * weighted) / (1 + force * precision)
+
+        params, rest = eqx.partition(part_of(inner, "model"), eqx.is_inexact_array)
+        params = jax.tree.map(pulled, params, state["precision"], state["weighted"])
+        return {**state, "learner": with_part(inner, "model", eqx.combine(params, rest))}, record
 
     def end_task(
         self, state: State, task: Int[Array, ""], examples: Batch, key: Key[Array, ""]
     ) -> State:
         """Adds this task's Fisher diagonal, and its weights to the anchor."""
-        model = self.learner.model(state["learner"])
-        params, rest = eqx.partition(model, eqx.is_inexact_array)
+        state = super().end_task(state, task, examples, key)
+        learner: Any = self.learner
+        params, rest = eqx.partition(learner.model(state["learner"]), eqx.is_inexact_array)
 
         def log_prob(params: PyTree, x: Array) -> Array:
-            return self.log_prob(eqx.combine(params, rest), x)
+            return self.log_prob(learner, eqx.combine(params, rest), x)
 
         fisher = diagonal_fisher(log_prob, params, examples.x, key=named(key, "labels"))
-        leaves = zip(
-            jax.tree.leaves(state["precision"]),
-            jax.tree.leaves(state["weighted"]),
-            jax.tree.leaves(fisher),
-            jax.tree.leaves(params),
-            strict=True,
-        )
-        summed = [(f + new, w + new * p) for f, w, new, p in leaves]
+        # A model and what a state keeps of it have the same arrays in trees of their own.
         tree = jax.tree.structure(state["precision"])
+        fisher, params = (tree.unflatten(jax.tree.leaves(part)) for part in (fisher, params))
         return {
             **state,
-            "precision": tree.unflatten([f for f, _ in summed]),
-            "weighted": tree.unflatten([w for _, w in summed]),
+            "precision": jax.tree.map(jnp.add, state["precision"], fisher),
+            "weighted": jax.tree.map(
+                lambda sum_, f, p: sum_ + f * p, state["weighted"], fisher, params
+            ),
         }

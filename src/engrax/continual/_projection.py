@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -19,6 +19,23 @@ Weights = Callable[[Any], tuple[Float[Array, "out ..."], ...]]
 """The weights of a model that are protected, one for each projected layer."""
 Projection = Callable[[Array], Array]
 """From a presynaptic trace (..., n) to what takes its place in the weight's gradient."""
+Activity = Callable[[Any, Array], Sequence[Float[Array, "..."]]]
+"""From a model and a batch of inputs to the inputs of each protected layer."""
+
+
+@runtime_checkable
+class TraceLearner(Protocol):
+    """A learner whose step lets projections in and presynaptic activity out, as those of
+    `engrax.credit` for spiking networks do.
+    """
+
+    def learn(
+        self, state: State, batch: Batch, *, projections: Sequence[Projection | None] | None = None
+    ) -> tuple[State, dict[str, Array], Sequence[Float[Array, "times rows n"]]]:
+        """A step in which weight gradients pair errors with projected traces; the samples of each
+        layer's input are for circuits that learn, one time after the other.
+        """
+        ...
 
 
 class Moved(NamedTuple):
@@ -64,12 +81,8 @@ class ProjectedLearner(WrappedLearner):
     def advance(self, state: State, batch: Batch) -> Moved:
         """One projected step, with the changes of the protected weights."""
         before = part_of(state, "model")
-        inner, record = self.inner(state).step(state["learner"], batch)
+        inner, record = self.learner.step(state["learner"], batch)
         return self.moved(state, inner, record, before)
-
-    def inner(self, state: State) -> Learner:
-        """The inner learner as it is to step now."""
-        return self.learner
 
     def moved(self, state: State, inner: State, record: dict[str, Array], before: PyTree) -> Moved:
         """Projects what the inner learner did since `before`."""
@@ -99,24 +112,26 @@ class HebbianOrthogonalProjection(ProjectedLearner):
 
     While a task is learned, every circuit takes Hebbian and anti-Hebbian steps on the presynaptic
     activity of its layer; when the task ends its rows are frozen and from then on project. Any
-    credit rule may be inside: its step has to report, in its record, the activity of its own
-    forward pass: "activity1", "activity2", ..., one array (..., n) for each protected weight.
+    learner may be inside. Spiking learners hand their layers' samples out with the step itself
+    (`learn`, see `TraceLearner`); for any other, `activity` says what the layers' inputs are.
 
     **Fields:**
 
     - `circuits`: one `OrthogonalLateralCircuit` for each protected weight.
     - `rows` (tasks, layers): neurons that each task adds.
-    - `within`: None projects the changes of the weights, which for linear lateral neurons is the
-      same and costs one product a step. Else `within(learner, projections) -> learner` gives the
-      learner whose weight gradients pair errors with `projections[l](trace)`: what lateral neurons
-      that spike, so that are not linear, need.
+    - `activity(model, x)`: the layers' inputs, one array (..., n) for each protected weight, for a
+      learner that does not hand them out.
+    - `traces`: project the presynaptic traces inside the learner, which must have `learn`, and not
+      the changes it makes. For linear lateral neurons both are the same, and the changes cost one
+      product a step; lateral neurons that spike need this.
 
-    **Raises:** `ValueError` where circuits, rows and sizes do not fit.
+    **Raises:** `ValueError` where learner, circuits, rows and sizes do not fit.
     """
 
     circuits: tuple[OrthogonalLateralCircuit, ...]
     rows: Int[Array, "tasks layers"]
-    within: Callable[[Learner, tuple[Projection, ...]], Learner] | None
+    activity: Activity | None
+    traces: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -126,7 +141,8 @@ class HebbianOrthogonalProjection(ProjectedLearner):
         weights: Weights,
         *,
         freeze_vectors: bool,
-        within: Callable[[Learner, tuple[Projection, ...]], Learner] | None = None,
+        activity: Activity | None = None,
+        traces: bool = False,
     ) -> None:
         table = np.asarray(rows, np.int32)
         if table.ndim != 2 or table.shape[1] != len(circuits) or table.min() < 0:
@@ -144,7 +160,18 @@ class HebbianOrthogonalProjection(ProjectedLearner):
                 )
         self.learner, self.weights = learner, weights
         self.circuits, self.rows = tuple(circuits), jnp.asarray(table)
-        self.freeze_vectors, self.within = freeze_vectors, within
+        if not isinstance(learner, TraceLearner) and (traces or activity is None):
+            raise ValueError(
+                f"{type(learner).__name__} does not hand its layers' traces out by a method "
+                "`learn`; give `activity`, and leave `traces` off"
+            )
+        if not traces and any(circuit.burst_levels is not None for circuit in circuits):
+            raise ValueError(
+                "lateral neurons with burst_levels are not linear, so projecting changes is not "
+                "projecting traces; set traces=True"
+            )
+        self.activity, self.traces = activity, traces
+        self.freeze_vectors = freeze_vectors
 
     def init(self, *, key: Key[Array, ""]) -> State:
         """The inner state, the task, and circuits without neurons.
@@ -163,37 +190,33 @@ class HebbianOrthogonalProjection(ProjectedLearner):
         return {**state, "task": jnp.int32(0), "circuits": circuits}
 
     def project(self, state: State, level: int, change: Float[Array, "out n"]) -> Array:
-        """Without the frozen rows of the layer's circuit, unless the learner does that itself."""
-        if self.within is not None:
+        """Without the frozen rows of the layer's circuit, unless the traces went without them."""
+        if self.traces:
             return change
         return self.circuits[level].project_gradient(state["circuits"][level], change)
 
-    def inner(self, state: State) -> Learner:
-        """The inner learner, with the projections inside it where it does them itself."""
-        if self.within is None:
-            return self.learner
-        pairs = zip(self.circuits, state["circuits"], strict=True)
-        projections = tuple(eqx.Partial(_projected, circuit, s) for circuit, s in pairs)
-        return self.within(self.learner, projections)
-
     def advance(self, state: State, batch: Batch) -> Moved:
-        """One projected step, then the circuits' own on the activity of its forward pass.
-
-        **Raises:** `ValueError` where the learner does not report its activity.
-        """
-        moved = super().advance(state, batch)
-        names = [activity_name(level) for level in range(len(self.circuits))]
-        if missing := [name for name in names if name not in moved.record]:
-            raise ValueError(
-                f"the learner's step reports no {missing[0]!r}; it must report the inputs of each "
-                f"protected weight as {', '.join(names)} in its record"
-            )
+        """One projected step, then the circuits' own on the activity of its forward pass."""
+        before = part_of(state, "model")
+        learner: Any = self.learner
+        if isinstance(learner, TraceLearner):
+            projections = self._projections(state) if self.traces else None
+            inner, record, samples = learner.learn(state["learner"], batch, projections=projections)
+        else:
+            assert self.activity is not None
+            found = self.activity(learner.model(state["learner"]), batch.x)
+            samples = [x.reshape(1, -1, x.shape[-1]) for x in found]
+            inner, record = learner.step(state["learner"], batch)
+        moved = self.moved(state, inner, record, before)
         circuits = tuple(
-            circuit.update(own, jax.lax.stop_gradient(moved.record[name]))
-            for circuit, own, name in zip(self.circuits, state["circuits"], names, strict=True)
+            _shown(circuit, own, jax.lax.stop_gradient(x))
+            for circuit, own, x in zip(self.circuits, state["circuits"], samples, strict=True)
         )
-        record = {name: value for name, value in moved.record.items() if name not in names}
-        return moved._replace(state={**moved.state, "circuits": circuits}, record=record)
+        return moved._replace(state={**moved.state, "circuits": circuits})
+
+    def _projections(self, state: State) -> tuple[Projection, ...]:
+        pairs = zip(self.circuits, state["circuits"], strict=True)
+        return tuple(eqx.Partial(_projected, circuit, own) for circuit, own in pairs)
 
     def start_task(self, state: State, task: Int[Array, ""], key: Key[Array, ""]) -> State:
         """Adds this task's neurons to every circuit."""
@@ -216,9 +239,13 @@ class HebbianOrthogonalProjection(ProjectedLearner):
         return {**state, "circuits": tuple(circuit.freeze(own) for circuit, own in pairs)}
 
 
-def activity_name(level: int) -> str:
-    """Under which name a learner reports the inputs of protected weight `level` (from 0)."""
-    return f"activity{level + 1}"
+def _shown(
+    circuit: OrthogonalLateralCircuit, state: LateralState, samples: Float[Array, "times rows n"]
+) -> LateralState:
+    """The circuit after updates on the samples, one time after the other."""
+    if len(samples) == 1:
+        return circuit.update(state, samples[0])
+    return jax.lax.scan(lambda s, x: (circuit.update(s, x), None), state, samples)[0]
 
 
 def _projected(circuit: OrthogonalLateralCircuit, state: LateralState, x: Array) -> Array:
@@ -243,7 +270,7 @@ class GradientProjectionMemory(ProjectedLearner):
 
     **Fields:**
 
-    - `activity(model, x)`: the layers' inputs, one array (samples, n) for each protected weight.
+    - `activity(model, x)`: the layers' inputs, one array (..., n) for each protected weight.
     - `k_max`: directions that each layer may have at most.
     - `k` (tasks, layers): directions that each task adds; or
     - `energy` (layers,): shares between 0 and 1.
@@ -251,7 +278,7 @@ class GradientProjectionMemory(ProjectedLearner):
     **Raises:** `ValueError` unless exactly one of `k` and `energy` is given, in the right shape.
     """
 
-    activity: Callable[[Any, Array], tuple[Float[Array, "samples n"], ...]]
+    activity: Activity
     k_max: tuple[int, ...] = eqx.field(static=True)
     k: Int[Array, "tasks layers"] | None
     energy: Float[Array, " layers"] | None
@@ -260,7 +287,7 @@ class GradientProjectionMemory(ProjectedLearner):
         self,
         learner: Learner,
         weights: Weights,
-        activity: Callable[[Any, Array], tuple[Float[Array, "samples n"], ...]],
+        activity: Activity,
         *,
         k_max: Sequence[int],
         k: Sequence[Sequence[int]] | None = None,
@@ -332,6 +359,7 @@ class GradientProjectionMemory(ProjectedLearner):
         return {**state, "bases": bases}
 
     def _extended(self, level: int, basis: _Basis, x: Array, task: Array) -> _Basis:
+        x = x.reshape(-1, x.shape[-1])
         left = x - (x @ basis.rows.T) @ basis.rows
         _, values, vectors = jnp.linalg.svd(left, full_matrices=False)
         power = jnp.square(values)
