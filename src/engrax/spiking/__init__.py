@@ -1,6 +1,7 @@
 """Spiking neurons, their surrogate gradients, traces and encoders."""
 
 from ._dsr import DSRLIF, rate_weights, weighted_rate
+from ._encoders import bin_events, direct_encode, latency_encode, poisson_encode
 from ._lif import LIF, membrane_decay
 from ._surrogate import (
     Surrogate,
@@ -10,14 +11,21 @@ from ._surrogate import (
     sigmoid_surrogate,
     triangular_surrogate,
 )
+from ._traces import double_exponential_trace, exponential_trace
 
 __all__ = [
     "DSRLIF",
     "LIF",
     "Surrogate",
     "atan_surrogate",
+    "bin_events",
+    "direct_encode",
+    "double_exponential_trace",
+    "exponential_trace",
     "fast_sigmoid_surrogate",
+    "latency_encode",
     "membrane_decay",
+    "poisson_encode",
     "rate_weights",
     "rectangular_surrogate",
     "sigmoid_surrogate",
