@@ -7,9 +7,11 @@ from ._inverse_participation_ratio import inverse_participation_ratio
 from ._linear_probe import LinearProbe, linear_probe
 from ._phase import Phase, classify_phase
 from ._pruning import pruning_curve, rank_units
+from ._subspaces import Components, principal_angles, uncentered_pca
 
 __all__ = [
     "CompiledCost",
+    "Components",
     "FirstPassage",
     "LinearProbe",
     "Phase",
@@ -20,6 +22,8 @@ __all__ = [
     "first_passage",
     "inverse_participation_ratio",
     "linear_probe",
+    "principal_angles",
     "pruning_curve",
     "rank_units",
+    "uncentered_pca",
 ]

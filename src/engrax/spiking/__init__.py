@@ -2,6 +2,8 @@
 
 from ._dsr import DSRLIF, rate_weights, weighted_rate
 from ._encoders import bin_events, direct_encode, latency_encode, poisson_encode
+from ._izhikevich import DimensionalIzhikevich, Izhikevich
+from ._izhikevich_reservoir import IzhikevichReservoir
 from ._lif import LIF, membrane_decay
 from ._surrogate import (
     Surrogate,
@@ -16,6 +18,9 @@ from ._traces import double_exponential_trace, exponential_trace
 __all__ = [
     "DSRLIF",
     "LIF",
+    "DimensionalIzhikevich",
+    "Izhikevich",
+    "IzhikevichReservoir",
     "Surrogate",
     "atan_surrogate",
     "bin_events",

@@ -6,6 +6,7 @@ from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
 from ._images import DATASETS, Availability, available, cache_folder, load
+from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
 from ._patterns import (
     active_pixels,
     averaged_examples,
@@ -31,6 +32,8 @@ __all__ = [
     "GroupStream",
     "GroupTask",
     "Labeled",
+    "MeetBlock",
+    "MeetTrials",
     "Scaling",
     "Split",
     "active_pixels",
@@ -39,9 +42,11 @@ __all__ = [
     "binarize",
     "cache_folder",
     "class_averages",
+    "event_bump",
     "flip",
     "group_task",
     "load",
+    "meet_blocks",
     "noisy_examples",
     "operation_table",
     "pool2",
