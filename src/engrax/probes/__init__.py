@@ -1,5 +1,6 @@
 """Measurements on arrays, weights and activations."""
 
+from ._captured_energy import captured_energy
 from ._cka import cka, cka_matrix
 from ._compiled_cost import CompiledCost, compiled_cost
 from ._first_passage import FirstPassage, first_passage
@@ -15,6 +16,7 @@ __all__ = [
     "FirstPassage",
     "LinearProbe",
     "Phase",
+    "captured_energy",
     "cka",
     "cka_matrix",
     "classify_phase",
