@@ -13,8 +13,8 @@ import pooch
 from ._dataset import Dataset
 from ._errors import DataFileError, DataNotFoundError
 from ._idx import IDX_NAMES, idx_path, read_idx_folder
-from ._packaged import package_folder, read_table
 from ._matrices import ARRAY_NAMES, read_arrays, read_svhn
+from ._packaged import package_folder, read_table
 from ._records import CIFAR10_TRAIN, Arrays, read_cifar10, read_cifar100, read_stl10
 
 _FASHION_ADDRESSES = (
