@@ -75,7 +75,7 @@ def test_every_rule_reports_what_its_circuits_are_shown(name):
 
 @pytest.mark.parametrize("name", ["dsr", "ottt"])
 def test_thresholds_and_old_outputs_stay_after_the_first_task(name):
-    learner = projected(CONFIG, rule(CONFIG, name, SIZES), SIZES)
+    learner = projected(CONFIG, rule(CONFIG, name, SIZES), SIZES, traces=name == "dsr")
     state = learner.init(key=jr.key(0))
     for task in range(2):
         state = learner.start_task(state, jnp.int32(task), jr.key(task))
@@ -132,7 +132,7 @@ def test_principal_components_capture_what_is_best():
 
 def test_measuring_interference_changes_nothing():
     inner = rule(CONFIG, "dsr", SIZES)
-    plain = projected(CONFIG, inner, SIZES)
+    plain = projected(CONFIG, inner, SIZES, traces=False)
     measured = Interference(plain, Samples(inner), images=20)
     a, b = plain.init(key=jr.key(0)), measured.init(key=jr.key(0))
     for task in range(2):

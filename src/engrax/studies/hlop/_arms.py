@@ -121,7 +121,9 @@ def _sequential(config: Config, name: str) -> Arm:
 def _hlop(config: Config, name: str) -> Arm:
     split, sizes = _setup(config)
     inner = rule(config, name, sizes)
-    system: System = _system(config, split, projected(config, inner, sizes))
+    # One trace an image is fewer rows than a layer has outputs; one an image and step is more.
+    learner = projected(config, inner, sizes, traces=name in ("dsr", "fa", "ss"))
+    system: System = _system(config, split, learner)
     if name == "dsr":
         system = observe(system, Subspaces(Samples(inner), config.rows))
     return _arm(config, system)
@@ -139,7 +141,7 @@ def _interference(config: Config) -> Arm:
     split, sizes = _setup(config)
     inner = rule(config, "dsr", sizes)
     learner = Interference(
-        projected(config, inner, sizes), Samples(inner), images=config.probe_images
+        projected(config, inner, sizes, traces=False), Samples(inner), images=config.probe_images
     )
     system = _system(config, split, learner, examples=config.probe_images, reduce=everything)
     return dataclasses.replace(_arm(config, system), ticks=2)
@@ -175,7 +177,7 @@ def _replay(config: Config) -> Arm:
 
 def _hlop_replay(config: Config) -> Arm:
     split, sizes = _setup(config)
-    inner = projected(config, rule(config, "dsr", sizes), sizes)
+    inner = projected(config, rule(config, "dsr", sizes), sizes, traces=True)
     learner = rehearsing(config, inner, sizes, freeze_vectors=True)
     system = _system(config, split, learner, examples=_enough(config, split))
     return _tuned(config, split, system, _replay_rate, config.replay_rates)

@@ -87,16 +87,23 @@ def circuits(
 
 
 def projected(
-    config: Config, inner: Learner, widths: tuple[int, ...], burst_levels: float | None = None
+    config: Config,
+    inner: Learner,
+    widths: tuple[int, ...],
+    *,
+    traces: bool,
+    burst_levels: float | None = None,
 ) -> HebbianOrthogonalProjection:
-    """HLOP around a learner; with bursts the presynaptic traces are projected, else the changes."""
+    """HLOP around a learner, on its presynaptic traces or, which is the same for linear lateral
+    neurons, on the changes of its weights.
+    """
     return HebbianOrthogonalProjection(
         inner,
         circuits(config, widths, burst_levels),
         config.rows,
         weights,
         freeze_vectors=True,
-        traces=burst_levels is not None,
+        traces=traces,
     )
 
 
@@ -106,7 +113,7 @@ def bursting(config: Config, widths: tuple[int, ...]) -> HebbianOrthogonalProjec
     inner = DSRLearner(
         inner.build, inner.optimizer, inner.hyper, project="steps", part=BATCH_OF_TESTS
     )
-    return projected(config, inner, widths, burst_levels=config.burst_levels[-1])
+    return projected(config, inner, widths, traces=True, burst_levels=config.burst_levels[-1])
 
 
 def gradient_projection(config: Config, widths: tuple[int, ...]) -> GradientProjectionMemory:
