@@ -1,6 +1,6 @@
 """The learners of the study: a spiking net, ways to train it, and ways to remember."""
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -32,6 +32,12 @@ RULES = {
 }
 """Training method and error propagation -> what figures call them."""
 
+_PROPAGATION: dict[str, Literal["weights", "random", "sign"]] = {
+    "dsr": "weights",
+    "fa": "random",
+    "ss": "sign",
+}
+
 BATCH_OF_TESTS = 500
 
 
@@ -41,8 +47,8 @@ def rule(config: Config, name: str, widths: tuple[int, ...], rate: float | None 
     hyper = {"learning_rate": jnp.float32(config.learning_rate if rate is None else rate)}
     if name in ("dsr", "fa", "ss"):
         build = eqx.Partial(SpikingNetwork, widths, DSRLIF(steps), steps)
-        propagation = {"dsr": "weights", "fa": "random", "ss": "sign"}[name]
-        return DSRLearner(build, optax.sgd, hyper, propagation=propagation, part=BATCH_OF_TESTS)
+        down = _PROPAGATION[name]
+        return DSRLearner(build, optax.sgd, hyper, propagation=down, part=BATCH_OF_TESTS)
     # The reset is not differentiated; OTTT detaches the membrane between steps besides.
     neuron = LIF(1 - 1 / config.tau, surrogate=sigmoid_surrogate(4.0), detach_reset=True)
     build = eqx.Partial(SpikingNetwork, widths, neuron, steps)
