@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from ._errors import DataFileError
 from ._records import Arrays
@@ -22,8 +23,16 @@ def read_svhn(folder: Path) -> Arrays:
         try:
             found = loadmat(path, variable_names=["X", "y"])
             x, y = np.asarray(found["X"]), np.asarray(found["y"]).reshape(-1)
-        # SciPy raises all of these for files that are cut short or are something else.
-        except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        # All of these come of files that are cut short or are something else; the HDF5 form
+        # of the format is not implemented.
+        except (
+            MatReadError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            NotImplementedError,
+        ) as error:
             raise DataFileError(
                 f"{path} is no MATLAB file with the arrays X and y; get it again from its source."
             ) from error
