@@ -11,6 +11,7 @@ from ._availability import Availability, cache_folder
 from ._dataset import Dataset
 from ._errors import DataFileError, DataNotFoundError
 from ._idx import IDX_NAMES, idx_path, read_idx_folder
+from ._matrices import ARRAY_NAMES, read_arrays, read_svhn
 from ._packaged import package_folder, read_table
 from ._records import CIFAR10_TRAIN, Arrays, read_cifar10, read_cifar100, read_stl10
 
@@ -126,6 +127,27 @@ _SOURCES = {
         how="unpack stl10_binary.tar.gz from https://cs.stanford.edu/~acoates/stl10/ into the "
         "cache folder or name its folder",
     ),
+    "svhn": _Source(
+        ("train_32x32.mat", "test_32x32.mat"),
+        read_svhn,
+        license="non-commercial use (Y. Netzer and others, Stanford)",
+        how="put the cropped digits, train_32x32.mat and test_32x32.mat, from "
+        "http://ufldl.stanford.edu/housenumbers/ into the cache folder or name their folder",
+    ),
+    "notmnist": _Source(
+        IDX_NAMES,
+        read_idx_folder,
+        license="none stated (Y. Bulatov)",
+        how="put its letters A to J as four IDX files, named like those of MNIST, into the cache "
+        "folder or name their folder",
+    ),
+    "mini_imagenet": _Source(
+        ARRAY_NAMES,
+        read_arrays,
+        license="that of ImageNet, from which it is drawn: research, not commerce",
+        how="save its images (examples, 3, 84, 84) as bytes and its labels as x_train.npy, "
+        "y_train.npy, x_test.npy and y_test.npy in the cache folder or name their folder",
+    ),
 }
 
 DATASETS = tuple(_SOURCES)
@@ -140,7 +162,8 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     a download with a checksum, where the authors offer one and `download` is true.
 
     `"fashion_mnist"`, `"mnist_5k"` and `"digits"` have literal checksums. `"mnist"`, `"cifar10"`,
-    `"cifar100"` (binary versions) and `"stl10"` are read from a folder of yours; any number of
+    `"cifar100"` (binary versions), `"stl10"`, `"svhn"`, `"notmnist"` (as IDX files) and
+    `"mini_imagenet"` (as `.npy` files) are read from a folder of yours; any number of
     records of the right format is accepted. Images are (examples, rows, columns), with color
     (examples, channels, rows, columns). `"mnist_5k"` and `"digits"` have no official test part:
     every fifth image of a class is the test part, always the same.

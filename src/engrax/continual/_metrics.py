@@ -1,0 +1,67 @@
+"""What an accuracy matrix says of a learner: it learned, it kept, it forgot.
+
+`R[i, j]` is the accuracy on task j after training on tasks 0 to i, a fraction. Leading axes
+(seeds) are carried along. NumPy and JAX arrays are taken alike.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+
+def average_accuracy(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Mean accuracy over all tasks after the last one (ACC)."""
+    return np.asarray(_square(matrix)[..., -1, :].mean(-1))
+
+
+def learning_accuracy(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Mean accuracy on each task right after it was learned: the diagonal.
+
+    A method that never forgets because it never learns shows here.
+    """
+    return np.asarray(np.diagonal(_square(matrix), axis1=-2, axis2=-1).mean(-1))
+
+
+def backward_transfer(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Mean over all tasks but the last of `R[T-1, j] - R[j, j]` (BWT); negative is forgetting
+    (Lopez-Paz & Ranzato 2017, Eq. 3).
+
+    **Raises:** `ValueError` for fewer than two tasks.
+    """
+    matrix = _square(matrix)
+    if matrix.shape[-1] < 2:
+        raise ValueError("backward transfer needs at least two tasks, got an accuracy matrix of 1")
+    kept = matrix[..., -1, :] - np.diagonal(matrix, axis1=-2, axis2=-1)
+    return np.asarray(kept[..., :-1].mean(-1))
+
+
+def forgetting(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
+    """The negative of `backward_transfer`: positive is bad."""
+    return np.asarray(-backward_transfer(matrix))
+
+
+def forward_transfer(matrix: ArrayLike, baseline: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Mean over all tasks but the first of `R[j-1, j] - baseline[j]`, with the accuracies
+    (tasks,) of an untrained net as baseline (Lopez-Paz & Ranzato 2017, Eq. 4).
+
+    **Raises:** `ValueError` for fewer than two tasks, or a baseline of another length.
+    """
+    matrix, baseline = _square(matrix), np.asarray(baseline)
+    tasks = matrix.shape[-1]
+    if tasks < 2 or baseline.shape[-1] != tasks:
+        raise ValueError(
+            f"forward transfer needs two tasks or more and a baseline for each, got {tasks} tasks "
+            f"and a baseline of shape {baseline.shape}"
+        )
+    before = np.diagonal(matrix, offset=1, axis1=-2, axis2=-1)
+    return np.asarray((before - baseline[..., 1:]).mean(-1))
+
+
+def _square(matrix: ArrayLike) -> Float[np.ndarray, "... tasks tasks"]:
+    matrix = np.asarray(matrix, float)
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(
+            f"an accuracy matrix is (..., tasks, tasks), got shape {matrix.shape}; row i holds the "
+            "accuracies on all tasks after task i"
+        )
+    return matrix

@@ -1,0 +1,58 @@
+import hypothesis
+import hypothesis.extra.numpy as arrays
+import hypothesis.strategies as some
+import numpy as np
+import pytest
+
+from engrax.continual import (
+    average_accuracy,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    learning_accuracy,
+)
+
+MATRIX = np.array([[0.9, 0.2, 0.1], [0.8, 0.95, 0.3], [0.5, 0.85, 0.9]])
+
+
+def test_a_hand_example():
+    assert average_accuracy(MATRIX) == pytest.approx((0.5 + 0.85 + 0.9) / 3)
+    assert learning_accuracy(MATRIX) == pytest.approx((0.9 + 0.95 + 0.9) / 3)
+    assert backward_transfer(MATRIX) == pytest.approx((-0.4 - 0.1) / 2)
+    assert forgetting(MATRIX) == pytest.approx(0.25)
+    assert forward_transfer(MATRIX, [0.1, 0.1, 0.15]) == pytest.approx((0.1 + 0.15) / 2)
+
+
+square = some.integers(2, 5).flatmap(
+    lambda n: arrays.arrays(np.float64, (3, n, n), elements=some.floats(0, 1))
+)
+
+
+@hypothesis.given(square)
+def test_loops_agree_and_leading_axes_are_carried(matrix):
+    n = matrix.shape[-1]
+    for row in range(3):
+        m = matrix[row]
+        kept = [m[n - 1, j] - m[j, j] for j in range(n - 1)]
+        np.testing.assert_allclose(backward_transfer(matrix)[row], np.mean(kept), atol=1e-12)
+    # What is left is what was learned, plus what was transferred back to all tasks but the last.
+    np.testing.assert_allclose(
+        average_accuracy(matrix),
+        learning_accuracy(matrix) + backward_transfer(matrix) * (n - 1) / n,
+        atol=1e-12,
+    )
+    assert (forgetting(matrix) == -backward_transfer(matrix)).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: average_accuracy(np.ones(3)),
+        lambda: backward_transfer(np.ones((2, 3))),
+        lambda: backward_transfer(np.ones((1, 1))),
+        lambda: forward_transfer(MATRIX, [0.1]),
+    ],
+)
+def test_no_matrix_is_refused(call):
+    with pytest.raises(ValueError):
+        call()
