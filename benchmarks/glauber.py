@@ -20,7 +20,7 @@ from ._run import measure
 from ._timer import alternate
 
 ORDER, CHAINS = 4, 16
-CASES = ((500, 100, 20), (1000, 1000, 5))
+CASES = ((500, 100, 100), (1000, 1000, 20))
 """Spins, patterns, sweeps."""
 BETA = 2.0
 TOGETHER = "vmap"  # all chains of a core in one loop: one update alone is too little work

@@ -42,6 +42,21 @@ def test_the_state_goes_on_over_batches(build, part):
     np.testing.assert_allclose(losses, each.reshape(ROWS, 3, T).mean((0, 2)), rtol=1e-5)
 
 
+def test_devices_share_the_rows():
+    alone, shared = (learner(BUILDS["bdh"], 0.5, part=1, devices=n) for n in (1, 2))
+    states = [it.init(key=jr.key(0)) for it in (alone, shared)]
+    for i in range(2):
+        steps = [
+            eqx.filter_jit(it.step)(s, batch(i))
+            for it, s in zip((alone, shared), states, strict=True)
+        ]
+        states = [state for state, _ in steps]
+        np.testing.assert_allclose(steps[0][1]["loss"], steps[1][1]["loss"], rtol=1e-5)
+    np.testing.assert_allclose(*(s["memory"].rho for s in states), atol=1e-6)
+    with pytest.raises(ValueError, match="divides its 4 rows"):
+        learner(BUILDS["bdh"], devices=3)
+
+
 @builds
 def test_the_gradient_is_cut(build):
     """The step is that of a loss in which the carried state is a constant."""

@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "report",
     "data": "data",
     "bench": "bench",
+    "text": "text",
 }
 """Command -> the function of the module `_<command>` that runs it."""
 
@@ -42,6 +43,7 @@ usage: engrax COMMAND ...
   run STUDY [options]   measure its claims; `engrax run STUDY --help` lists every option
   report [RUN...]       draw figures and page of finished runs again (of all in runs/)
   data                  data sets: what is found where, with checksum
+  text COMMAND ...      train, use and look into language models; `engrax text` lists how
   bench [TOPIC]         timings against other libraries, from a clone of the repository
 
 engrax --version prints the version. Exit codes: 0 done, 1 failed, 2 wrong command line,

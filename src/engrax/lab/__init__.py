@@ -32,8 +32,10 @@ from ._intervals import (
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._ledger import plan_record, record, studies_table, write_table
+from ._manifest import write, write_json
 from ._report import redraw, render_report
 from ._run import Progress, judgeable, run_study
+from ._stopping import stoppable
 from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study
 
 __all__ = [
@@ -86,7 +88,10 @@ __all__ = [
     "run_study",
     "slope_interval",
     "spearman_interval",
+    "stoppable",
     "studies_table",
     "t_interval",
+    "write",
+    "write_json",
     "write_table",
 ]

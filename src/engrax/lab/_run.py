@@ -3,11 +3,8 @@
 import dataclasses
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +23,7 @@ from ._errors import Interrupted, RunError
 from ._folder import Folder, Run
 from ._manifest import write_json
 from ._report import redraw
+from ._stopping import stoppable
 from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
 
 FIRST_CALIBRATION_SEED = 1000
@@ -78,7 +76,7 @@ def run_study(
     arms = _built(study, study.arms(config), None if claims is None else wanted)
     folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
     begun = time.monotonic()
-    with folder.writing(), _stoppable() as stop:
+    with folder.writing(), stoppable() as stop:
         runner = _Runner(folder, int(config.seeds), arms, progress, warn, stop)
         try:
             tree = runner.tree()
@@ -313,24 +311,3 @@ def judgeable(study: Study, scale: str, config: Any) -> bool:
     """Whether claims are judged: at an unmodified scale but smoke, with any 5 seeds or more."""
     unmodified = dataclasses.replace(config, seeds=study.scale(scale).seeds) == study.scale(scale)
     return scale != "smoke" and unmodified and config.seeds >= 5
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Turns SIGINT and SIGTERM into a wish to stop; a second one is not held back."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    old = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -4,6 +4,7 @@ from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
 from ._bdh import BDH, BDHState
+from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
@@ -12,6 +13,7 @@ from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
+from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._pooling import max_pool, mean_pool, upsample
@@ -23,6 +25,7 @@ from ._upsample_conv import upsample_conv2d
 __all__ = [
     "BDH",
     "MLP",
+    "BDHGraph",
     "BDHState",
     "BatchNorm",
     "Conv2d",
@@ -32,6 +35,9 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "GraphState",
+    "HiddenGraph",
+    "LinearAttention",
     "Pool",
     "SoftmaxAttention",
     "TransformerBlock",
@@ -46,6 +52,7 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "sign_split",
     "tag",
     "text_losses",
     "uniform_fan_in",

@@ -1,7 +1,8 @@
 """The Dragon Hatchling, in the form that runs on arrays (BDH-GPU)."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from engrax.memory import rotary_frequencies, rotary_phases, rotate_halves
 
+from ._causal_square import SAVED
 from ._fast_weights import Reading, read_and_write
 
 INIT_SCALE = 0.02
@@ -126,13 +129,17 @@ class BDH(eqx.Module):
         for each; None forgets nothing.
 
         Raises:
-            ValueError: sizes that do not fit together, a decay outside (0, 1], dropout outside
-                [0, 1).
+            ValueError: sizes that do not fit together, an unknown residual, a decay outside (0, 1],
+                dropout outside [0, 1).
         """
         if min(n, d, heads, layers, vocab, piece) < 1 or n % (2 * heads):
             raise ValueError(
                 "BDH needs sizes of at least 1 and an even number of neurons n / heads in each "
                 f"head, and was given {n=}, {d=}, {heads=}, {layers=}, {vocab=}, {piece=}."
+            )
+        if residual not in ("stream", "neuron"):
+            raise ValueError(
+                f"residual is 'stream' (released code) or 'neuron' (paper), got {residual!r}."
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"BDH drops a share of y in [0, 1), and was given {dropout=}.")
@@ -188,7 +195,7 @@ class BDH(eqx.Module):
         embedding first, `logits` is (time, vocab).
         """
         logits, _, (x, y, stream) = self._run(tokens, None, None, look=True)
-        x, y = (jnp.moveaxis(_joined(z), 1, 2) for z in (x, y))
+        x, y = (jnp.moveaxis(z, 1, 2) for z in (x, y))
         stream = jnp.concatenate([normalized(self.embedding[tokens])[None], stream])
         return {"x": x, "y": y, "stream": stream, "logits": logits}
 
@@ -199,6 +206,8 @@ class BDH(eqx.Module):
 
         `heads` are those of i and of j.
         """
+        if which not in ("x", "y"):
+            raise ValueError(f"which is 'x' (Dx E) or 'y' (Dy E), got {which!r}.")
         into = self.enc if which == "x" else self.enc_v
         return into[heads[0]].T @ self.dec[heads[1]].T
 
@@ -234,22 +243,30 @@ class BDH(eqx.Module):
         key: jax.Array | None,
         *,
         look: bool,
-    ) -> tuple[jax.Array, jax.Array | None, tuple[jax.Array | None, ...]]:
-        """Logits, the memory afterwards, and with `look` x, y and v of all layers."""
+    ) -> tuple[jax.Array, jax.Array | None, Any]:
+        """Logits, the memory afterwards, and with `look` a tuple of x, y and v of all layers."""
         v = normalized(self.embedding[tokens])
         begin = jnp.zeros((), jnp.int32) if state is None else state.position
-        phases = rotary_phases(self.frequencies, begin + jnp.arange(tokens.shape[0]))
-        weights = (_apart(self.enc), _apart(self.enc_v), _apart(self.dec, axis=1))
+        place = begin + jnp.arange(tokens.shape[0])
+        # A single token is turned sooner than all weights and the state are put in order.
+        turn = _Turn(*rotary_phases(self.frequencies, place), ordered=tokens.shape[0] > 1)
+        # The layouts whose products are fastest, forward and backward.
+        dec = jnp.swapaxes(self.dec, 1, 2)
+        weights = (turn.apart(self.enc), turn.apart(self.enc_v), turn.apart(dec))
+
         keys = None if key is None or self.dropout == 0 else jr.split(key, self.layers)
-        rho = None if state is None else _apart(state.rho, axis=2)
+        rho = None if state is None else turn.apart(state.rho, axis=2)
         heads, _, size = self.enc.shape
         grown = None
         if self.residual == "neuron":
             grown = jnp.zeros((heads, tokens.shape[0], size), v.dtype)
 
+        # Neurons are computed again on the way back. On a CPU this is faster than to write them out
+        # and read them in; what is dear and small beside them is kept.
+        @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(*SAVED))
         def layer(carry: tuple, own: tuple) -> tuple[tuple, tuple]:
             v, grown, total = carry
-            x, y, v, rho = self._layer(weights, phases, v, grown, *own)
+            x, y, v, rho = self._layer(weights, turn, v, grown, *own)
             grown = None if grown is None else x
             total = None if total is None else total + v
             return (v, grown, total), (rho, (x, y, v) if look else (None, None, None))
@@ -257,12 +274,15 @@ class BDH(eqx.Module):
         total = jnp.zeros_like(v) if self.merge_logits else None
         (v, _, total), (rho, seen) = lax.scan(layer, (v, grown, total), (rho, keys), self.layers)
         out = v if total is None else total / self.layers
-        return out @ self.head, None if rho is None else _joined(rho, axis=2), seen
+        rho = None if rho is None else turn.joined(rho, axis=2)
+        x, y, stream = seen
+        seen = (turn.joined(x), turn.joined(y), stream) if look else seen
+        return out @ self.head, rho, seen
 
     def _layer(
         self,
         weights: tuple[jax.Array, jax.Array, jax.Array],
-        phases: tuple[jax.Array, jax.Array],
+        turn: "_Turn",
         v: jax.Array,
         grown: jax.Array | None,
         rho: jax.Array | None,
@@ -273,18 +293,20 @@ class BDH(eqx.Module):
         heads = enc.shape[0]
         x = jax.nn.relu(jnp.broadcast_to(v, (heads, *v.shape)) @ enc)
         x = x if grown is None else grown + x
-        read, rho = read_and_write(self._reading(x, v, phases), rho, piece=self.piece)
+        read, rho = read_and_write(self._reading(x, v, turn), rho, piece=self.piece)
+        read = checkpoint_name(read, "read")
         y = jax.nn.relu(normalized(read) @ enc_v) * x
         if key is not None:
             kept = jr.bernoulli(key, 1 - self.dropout, y.shape)
             y = jnp.where(kept, y / (1 - self.dropout), jnp.zeros_like(y))
-        out = normalized((y @ dec).sum(0))
+        out = checkpoint_name((y @ jnp.swapaxes(dec, 1, 2)).sum(0), "out")
+        out = normalized(out)
         return x, y, out if self.residual == "neuron" else normalized(v + out), rho
 
-    def _reading(self, x: jax.Array, v: jax.Array, phases: tuple[jax.Array, jax.Array]) -> Reading:
+    def _reading(self, x: jax.Array, v: jax.Array, turn: "_Turn") -> Reading:
         """Queries, keys, values and how long they last."""
         heads, time, _ = x.shape
-        q = k = rotate_halves(x, *phases)
+        q, k = turn.turned(x), None
         log_keep = None
         if self.decay is not None:
             log_keep = jnp.log(jnp.asarray(self.decay, v.dtype))[:, None, None]
@@ -294,12 +316,11 @@ class BDH(eqx.Module):
             forget = jax.nn.log_sigmoid(forget)[None]
             log_keep = forget if log_keep is None else forget + log_keep
             log_keep = jnp.broadcast_to(log_keep, (heads, *v.shape))
-            weight, bias = (_apart(z)[:, None] for z in (gates.input_weight, gates.input_bias))
-            k = rotate_halves(jax.nn.softplus(x * weight + bias) * x, *phases)
+            weight, bias = (turn.apart(z)[:, None] for z in (gates.input_weight, gates.input_bias))
+            k = turn.turned(jax.nn.softplus(x * weight + bias) * x)
         if self.detach_kv:
-            k, v = lax.stop_gradient((k, v))
             log_keep = lax.stop_gradient(log_keep)
-        return Reading(q, k, v, log_keep)
+        return Reading(q, k, v, log_keep, self.detach_kv)
 
 
 def normalized(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
@@ -310,14 +331,34 @@ def normalized(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     return (centered * scale).astype(x.dtype)
 
 
+class _Turn(NamedTuple):
+    """Turns pairs of neurons (2j, 2j+1); where `ordered` they are kept at (j, j + N/2) meanwhile.
+
+    In that order nothing is read in strides, which costs more than to put the weights into it once.
+    """
+
+    cos: jax.Array
+    sin: jax.Array
+    ordered: bool
+
+    def turned(self, x: jax.Array) -> jax.Array:
+        if self.ordered:
+            return rotate_halves(x, self.cos, self.sin)
+        return _joined(rotate_halves(_apart(x), self.cos, self.sin), -1)
+
+    def apart(self, z: jax.Array, axis: int = -1) -> jax.Array:
+        return _apart(z, axis) if self.ordered else z
+
+    def joined(self, z: jax.Array, axis: int = -1) -> jax.Array:
+        return _joined(z, axis) if self.ordered else z
+
+
 def _apart(z: jax.Array, axis: int = -1) -> jax.Array:
-    """Pairs of neurons (2j, 2j+1) as (j, j + N/2), so that turning them reads no strides."""
     even, odd = (lax.slice_in_dim(z, i, None, 2, axis=axis) for i in (0, 1))
     return jnp.concatenate([even, odd], axis=axis)
 
 
-def _joined(z: jax.Array, axis: int = -1) -> jax.Array:
-    """The order of the weights again."""
+def _joined(z: jax.Array, axis: int) -> jax.Array:
     axis = axis % z.ndim
     return jnp.stack(jnp.split(z, 2, axis=axis), axis=axis + 1).reshape(z.shape)
 

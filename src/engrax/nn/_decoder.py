@@ -171,8 +171,9 @@ class Decoder(eqx.Module):
         def layer(x: jax.Array, own: tuple) -> tuple[jax.Array, tuple]:
             (qkv, out, up, down), past, dropping = own
             q, k, v = self._heads(normalized(x) @ qkv, phases)
-            near = (k, v) if past is None else tuple(map(_beside, past, (k, v)))
-            x = x + self._dropped(_attend(q, *near, bias) @ out, dropping, 0)
+            seen_k = k if past is None else _beside(past[0], k)
+            seen_v = v if past is None else _beside(past[1], v)
+            x = x + self._dropped(_attend(q, seen_k, seen_v, bias) @ out, dropping, 0)
             hidden = self.activation(normalized(x) @ up)
             x = x + self._dropped(hidden @ down, dropping, 1)
             return x, (k, v, hidden)

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from ._causal_square import causal_square
+
 BLOCK = 16
 """Rows at a time where every value slot forgets at its own pace."""
 
@@ -16,13 +18,26 @@ class Reading(NamedTuple):
 
     **Fields:** `q`, `k` (heads, time, N) queries and keys, rotated; `v` (time, d) values, the same
     for all heads; `log_keep` (heads, time, 1 or d), the logarithm of the factor that the memory is
-    multiplied by before each write, or None where nothing is forgotten.
+    multiplied by before each write, or None where nothing is forgotten; `k` None where the keys
+    are the queries; `detach_kv`, whether no gradient reaches keys and values.
     """
 
     q: Float[Array, "heads time N"]
-    k: Float[Array, "heads time N"]
+    k: Float[Array, "heads time N"] | None
     v: Float[Array, "time d"]
     log_keep: Float[Array, "heads time slots"] | None = None
+    detach_kv: bool = False
+
+    def part(self, first: int, last: int) -> "Reading":
+        """The same for some of the text."""
+        cut = lambda z: None if z is None else z[:, first:last]
+        keep = cut(self.log_keep)
+        return Reading(self.q[:, first:last], cut(self.k), self.v[first:last], keep, self.detach_kv)
+
+    def keys(self) -> Float[Array, "heads time N"]:
+        """The keys."""
+        k = self.q if self.k is None else self.k
+        return lax.stop_gradient(k) if self.detach_kv else k
 
 
 def read_and_write(
@@ -40,52 +55,54 @@ def read_and_write(
     heads, _, n = it.q.shape
     start = jnp.zeros((heads, n, it.v.shape[1]), it.v.dtype) if rho is None else rho
     pieces = time // piece
-    keep = it.log_keep
-    cut = Reading(
-        *(jnp.moveaxis(_cut(z, pieces, piece), 1, 0) for z in (it.q, it.k)),
-        _cut(it.v[None], pieces, piece)[0],
-        None if keep is None else jnp.moveaxis(_cut(keep, pieces, piece), 1, 0),
+    cut = (
+        _cut(it.q, pieces, piece),
+        None if it.k is None else _cut(it.k, pieces, piece),
+        it.v[: pieces * piece].reshape(pieces, piece, -1),
+        None if it.log_keep is None else _cut(it.log_keep, pieces, piece),
     )
+
     # What a piece computed is computed again on the way back: only the memories are kept.
-    middle, out = lax.scan(jax.checkpoint(_next_piece), start, cut)
+    @jax.checkpoint
+    def next_piece(rho: jax.Array, parts: tuple) -> tuple[jax.Array, jax.Array]:
+        q, k, v, log_keep = parts
+        now = Reading(q, k, v, log_keep, it.detach_kv)
+        return _written(now, rho), _read(now, rho)
+
+    middle, out = lax.scan(next_piece, start, cut)
     out = jnp.moveaxis(out, 0, 1).reshape(heads, pieces * piece, -1)
-    if rest := time - pieces * piece:
-        tail = Reading(
-            it.q[:, -rest:],
-            it.k[:, -rest:],
-            it.v[-rest:],
-            None if keep is None else keep[:, -rest:],
-        )
-        middle, last = _next_piece(middle, tail)
-        out = jnp.concatenate([out, last], axis=1)
+    if pieces * piece < time:
+        tail = it.part(pieces * piece, time)
+        out = jnp.concatenate([out, _read(tail, middle)], axis=1)
+        middle = _written(tail, middle)
     return out, None if rho is None else middle
 
 
 def _cut(z: jax.Array, pieces: int, piece: int) -> jax.Array:
-    """(heads, time, ...) as (heads, pieces, piece, ...), without what is left over."""
-    return z[:, : pieces * piece].reshape(z.shape[0], pieces, piece, *z.shape[2:])
-
-
-def _next_piece(rho: jax.Array, it: Reading) -> tuple[jax.Array, jax.Array]:
-    return _written(it, rho), _read(it, rho)
+    """(heads, time, ...) as (pieces, heads, piece, ...), without what is left over."""
+    whole = z[:, : pieces * piece].reshape(z.shape[0], pieces, piece, *z.shape[2:])
+    return jnp.moveaxis(whole, 1, 0)
 
 
 def _read(it: Reading, rho: jax.Array | None) -> jax.Array:
     """Within the piece by scores, from before it by the memory."""
+    if it.log_keep is None and it.k is None:
+        within = causal_square(it.q, it.v, detach_kv=it.detach_kv)
+        return within if rho is None else within + it.q @ rho
     heads, time, _ = it.q.shape
-    scores = it.q @ jnp.swapaxes(it.k, 1, 2)
+    v = lax.stop_gradient(it.v) if it.detach_kv else it.v
+    scores = it.q @ jnp.swapaxes(it.keys(), 1, 2)
     if it.log_keep is None:
-        values = jnp.broadcast_to(it.v, (heads, *it.v.shape))
-        within = jnp.tril(scores, -1) @ values
+        within = jnp.tril(scores, -1) @ jnp.broadcast_to(v, (heads, *v.shape))
         return within if rho is None else within + it.q @ rho
     kept = jnp.cumsum(it.log_keep, axis=1)
     before = kept - it.log_keep
     if kept.shape[-1] == 1:
         strict = jnp.tril(jnp.ones((time, time), bool), -1)[None]
         gap = jnp.where(strict, before - jnp.swapaxes(kept, 1, 2), -jnp.inf)
-        within = (scores * jnp.exp(gap)) @ jnp.broadcast_to(it.v, (heads, *it.v.shape))
+        within = (scores * jnp.exp(gap)) @ jnp.broadcast_to(v, (heads, *v.shape))
     else:
-        within = _read_by_slot(scores, it.v, kept, before)
+        within = _read_by_slot(scores, v, kept, before)
     return within if rho is None else within + jnp.exp(before) * (it.q @ rho)
 
 
@@ -122,10 +139,10 @@ def _read_by_slot(scores: jax.Array, v: jax.Array, kept: jax.Array, before: jax.
 
 def _written(it: Reading, rho: jax.Array) -> jax.Array:
     """The memory after the piece."""
-    heads = it.k.shape[0]
+    k = it.keys()
+    v = jnp.broadcast_to(it.v, (k.shape[0], *it.v.shape))
+    v = lax.stop_gradient(v) if it.detach_kv else v
     if it.log_keep is None:
-        values = jnp.broadcast_to(it.v, (heads, *it.v.shape))
-        return rho + jnp.swapaxes(it.k, 1, 2) @ values
+        return rho + jnp.swapaxes(k, 1, 2) @ v
     kept = jnp.cumsum(it.log_keep, axis=1)
-    values = jnp.exp(kept[:, -1:] - kept) * it.v[None]
-    return jnp.exp(kept[:, -1:]) * rho + jnp.swapaxes(it.k, 1, 2) @ values
+    return jnp.exp(kept[:, -1:]) * rho + jnp.swapaxes(k, 1, 2) @ (jnp.exp(kept[:, -1:] - kept) * v)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
+from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from engrax.core import Batch, Learner, State, in_parts, named, rebuild
@@ -32,6 +33,8 @@ class TruncatedBPTT(Learner):
     - `carried`: whether rows go on; if not, each batch starts from an empty state.
     - `part`: rows whose gradient is taken at once. On a CPU one row at a time keeps what is
       computed in the cache and is fastest; None takes all, as a GPU wants it.
+    - `devices`: how many local devices share the rows. More than one only outside `simulate`, which
+      gives each device runs of its own.
     - `trainable`: `trainable(model) -> ` tree of booleans; all floating-point arrays if None.
     """
 
@@ -41,7 +44,16 @@ class TruncatedBPTT(Learner):
     batch: int = eqx.field(static=True)
     carried: bool = eqx.field(static=True, default=True)
     part: int | None = eqx.field(static=True, default=None)
+    devices: int = eqx.field(static=True, default=1)
     trainable: Callable[[Any], PyTree] | None = None
+
+    def __check_init__(self) -> None:
+        """Refuses rows that cannot be shared out evenly."""
+        if self.devices < 1 or self.batch % self.devices:
+            raise ValueError(
+                f"TruncatedBPTT needs a number of devices that divides its {self.batch} rows, and "
+                f"was given {self.devices}."
+            )
 
     def init(self, *, key: Key[Array, ""]) -> State:
         model = self.build(key=named(key, "model"))
@@ -62,10 +74,7 @@ class TruncatedBPTT(Learner):
         key, now = jr.split(state["key"])
         trained, fixed = eqx.partition(model, self._trainable(model))
 
-        def value(trained: PyTree) -> tuple[Array, PyTree]:
-            return self._loss(eqx.combine(trained, fixed), state["memory"], input, now)
-
-        (loss, memory), gradient = jax.value_and_grad(value, has_aux=True)(trained)
+        loss, memory, gradient = self._shared(trained, fixed, state["memory"], input, now)
         # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer = self.optimizer(**self.hyper).update(
@@ -98,14 +107,50 @@ class TruncatedBPTT(Learner):
         one = model.init_state()
         return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], self.batch, axis=0), one)
 
-    def _loss(
-        self, model: Any, memory: PyTree, input: Batch, key: jax.Array
-    ) -> tuple[jax.Array, PyTree]:
+    def _shared(
+        self, trained: PyTree, fixed: PyTree, memory: PyTree, input: Batch, key: jax.Array
+    ) -> tuple[jax.Array, PyTree, PyTree]:
+        """Loss, states afterwards and gradient; each device takes some of the rows."""
         mask = jnp.ones(input.y.shape) if input.mask is None else input.mask.astype(jnp.float32)
-        share = mask / mask.sum()
-        weights = jnp.ones(input.x.shape[0])
-        data = (input.x, input.y, share, memory)
-        return accumulate(text_losses, model, data, weights, block=self.part or self.batch, key=key)
+        rows = (input.x, input.y, mask / mask.sum(), memory)
+        if self.devices == 1:
+            return self._gradient(trained, fixed, rows, key)
+        mesh = jax.make_mesh(
+            (self.devices,),
+            ("rows",),
+            axis_types=(AxisType.Auto,),
+            devices=jax.local_devices()[: self.devices],
+        )
+        arrays, static = eqx.partition(fixed, eqx.is_array)
+
+        def some(trained: PyTree, arrays: PyTree, rows: PyTree, key: jax.Array) -> tuple:
+            mine = jr.fold_in(key, jax.lax.axis_index("rows"))
+            fixed = eqx.combine(arrays, static)
+            loss, memory, gradient = self._gradient(trained, fixed, rows, mine)
+            return jax.lax.psum(loss, "rows"), memory, jax.lax.psum(gradient, "rows")
+
+        spread, whole = PartitionSpec("rows"), PartitionSpec()
+        work = jax.shard_map(
+            some,
+            mesh=mesh,
+            in_specs=(whole, whole, spread, whole),
+            out_specs=(whole, spread, whole),
+            check_vma=False,
+        )
+        return work(trained, arrays, rows, key)
+
+    def _gradient(
+        self, trained: PyTree, fixed: PyTree, rows: tuple, key: jax.Array
+    ) -> tuple[jax.Array, PyTree, PyTree]:
+        count = rows[0].shape[0]
+
+        def value(trained: PyTree) -> tuple[jax.Array, PyTree]:
+            model = eqx.combine(trained, fixed)
+            block = min(self.part or count, count)
+            return accumulate(text_losses, model, rows, jnp.ones(count), block=block, key=key)
+
+        (loss, memory), gradient = jax.value_and_grad(value, has_aux=True)(trained)
+        return loss, memory, gradient
 
 
 def text_losses(
@@ -129,6 +174,11 @@ def text_losses(
         after, logits = model.chunk(memory, x, key=key)
         return logits, after
 
-    logits, after = jax.vmap(row)(x, memory, keys)
+    if x.shape[0] == 1:
+        # XLA's CPU backend computes products with an axis of one more slowly than without it.
+        alone = row(*jax.tree.map(lambda leaf: leaf[0], (x, memory, keys)))
+        logits, after = jax.tree.map(lambda leaf: leaf[None], alone)
+    else:
+        logits, after = jax.vmap(row)(x, memory, keys)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), y)
     return (losses * share).sum(-1), after

@@ -1,5 +1,7 @@
 """Measurements on arrays, weights and activations."""
 
+from ._associative_capacity import associative_capacity, linear_memory
+from ._chained_recall import chained_recall
 from ._cka import cka, cka_matrix
 from ._compiled_cost import CompiledCost, compiled_cost
 from ._degree_statistics import (
@@ -27,6 +29,8 @@ __all__ = [
     "Phase",
     "Synapse",
     "activation_sparsity",
+    "associative_capacity",
+    "chained_recall",
     "cka",
     "cka_matrix",
     "classify_phase",
@@ -38,6 +42,7 @@ __all__ = [
     "first_passage",
     "in_and_out_degrees",
     "inverse_participation_ratio",
+    "linear_memory",
     "linear_probe",
     "low_rank",
     "modularity",

@@ -1,8 +1,23 @@
 """Data: found, checked, cut into parts and streamed."""
 
+from ._associative_recall import AssociativeRecall
 from ._availability import Availability, cache_folder
 from ._available import available
 from ._byte_sequences import ByteSequences
+from ._chained_associations import ChainedAssociations, Chains
+from ._conditioning import ConditioningExperiment, Phase
+from ._conditioning_presets import (
+    acquisition,
+    blocking,
+    conditioned_inhibition,
+    extinction,
+    latent_inhibition,
+    over_expectation,
+    overshadowing,
+    second_order,
+    trace_conditioning,
+    unblocking,
+)
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
@@ -27,9 +42,13 @@ from ._text import TEXTS, Text, load_text, text_bytes
 __all__ = [
     "DATASETS",
     "TEXTS",
+    "AssociativeRecall",
     "Availability",
     "Batches",
     "ByteSequences",
+    "ChainedAssociations",
+    "Chains",
+    "ConditioningExperiment",
     "DataFileError",
     "DataNotFoundError",
     "Dataset",
@@ -42,27 +61,38 @@ __all__ = [
     "GroupTask",
     "Labeled",
     "MiniParliament",
+    "Phase",
     "RepeatedFacts",
     "Scaling",
     "Sentence",
     "Slot",
     "Split",
     "Text",
+    "acquisition",
     "active_pixels",
     "available",
     "averaged_examples",
     "binarize",
+    "blocking",
     "cache_folder",
     "class_averages",
+    "conditioned_inhibition",
+    "extinction",
     "flip",
     "group_task",
+    "latent_inhibition",
     "load",
     "load_text",
     "noisy_examples",
     "operation_table",
+    "over_expectation",
+    "overshadowing",
     "pool2",
     "random_patterns",
     "read_idx",
+    "second_order",
     "subset",
     "text_bytes",
+    "trace_conditioning",
+    "unblocking",
 ]

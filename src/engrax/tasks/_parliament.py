@@ -232,7 +232,9 @@ def _shifted(part: slice, by: int) -> slice:
 
 
 def _languages(languages: Sequence[str]) -> tuple[Language, ...]:
-    known = tuple(language for name in languages for language in LANGUAGES if language == name)
+    known: tuple[Language, ...] = tuple(
+        language for name in languages for language in LANGUAGES if language == name
+    )
     if len(known) < max(2, len(languages)) or len(set(known)) < len(known):
         raise ValueError(
             f"languages={tuple(languages)!r} must be two or more different ones of "

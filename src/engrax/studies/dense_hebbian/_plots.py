@@ -1,7 +1,7 @@
 """Figures: theory as lines, simulation as points with 95 % intervals, in the same axes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def quality(run: Any) -> Figure:
                 xlabel="data-set entropy rho", ylabel="overlap m with the archetype",
                 title=f"P = {order}, T = {config.quality_temperature}", ylim=(0.3, 1.02),
             )  # fmt: skip
-            ticked(panel, (0.02, 0.1, 0.5, 2, 5))
+            ticked(panel, (0.02, 0.1, 0.5, 2.0, 5.0))
         axs[0].legend(loc="lower left", fontsize=8, title="open: under 10 examples",
                       title_fontsize=8)  # fmt: skip
         for order, color, marker in ((3, ORANGE, "s"), (4, GREEN, "D")):
@@ -252,7 +252,10 @@ def images(run: Any) -> Figure:
     return figure
 
 
-def ticked(ax: Axes, x: ArrayLike, y: ArrayLike = ()) -> None:
+Ticks = Sequence[float] | Sequence[int] | np.ndarray
+
+
+def ticked(ax: Axes, x: Ticks, y: Ticks = ()) -> None:
     """Plain numbers as the only ticks of logarithmic axes; no `y` leaves that axis as it is."""
     low, high = ax.get_ylim()
     ax.xaxis.set_ticks(np.asarray(x), [f"{value:g}" for value in np.asarray(x)])
