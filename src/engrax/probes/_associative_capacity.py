@@ -138,8 +138,9 @@ def _failure(
     present = jnp.arange(draw.keys.shape[0]) < count
     keys = jnp.where(present[:, None], draw.keys, 0.0)
     if criterion == "adversarial":
-        # The first key is probed: it stands for any, since all are drawn alike.
-        signs = -jnp.sign(keys @ draw.keys[0]).at[0].set(-1.0)
+        # The first key is probed: it stands for any, since all are drawn alike. Its value is -1,
+        # and all others push the response up, across zero where it fails.
+        signs = jnp.sign(keys @ draw.keys[0]).at[0].set(-1.0)
         values = jnp.where(present, signs, 0.0)[:, None]
         return memory(keys, values, draw.queries[:1], present)[0, 0]
     values = jnp.where(present[:, None], draw.values, 0.0)

@@ -67,11 +67,20 @@ def _scaling(run: Any, families: list[str]) -> Figure:
     corpus = run.config.corpus.replace("_", "-")
     ours.set(xlabel="parameters in the layers", ylabel=f"test {LOSS}", title=f"here, {corpus}")
     work.set(xlabel="operations a byte, forward", ylabel=f"test {LOSS}", title="the same by work")
-    paper.set(xlabel="parameters", ylabel=f"validation {LOSS}", title="paper, Europarl")
-    for ax in (ours, work, paper):
+    paper.set(xlabel="parameters (six sizes)", ylabel=f"validation {LOSS}", title="paper, Europarl")
+    sizes = [float(run[f"{families[0]}_{s}"]["final"]["parameters"][0]) for s in SIZES]
+    for ax, ticks in ((ours, sizes), (paper, PAPER_PARAMETERS), (work, ())):
         ax.set_xscale("log")
+        if len(ticks):
+            ax.set_xticks(ticks, [_short(tick) for tick in ticks])
+            ax.minorticks_off()
     legend_below(ours)
     return figure
+
+
+def _short(number: float) -> str:
+    """25k, 800M."""
+    return f"{number / 1e6:.0f}M" if number >= 1e6 else f"{number / 1e3:.0f}k"
 
 
 def _learning(run: Any) -> Figure:

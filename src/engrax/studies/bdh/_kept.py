@@ -4,6 +4,7 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from engrax.core import State, System, named, rebuild
@@ -35,7 +36,7 @@ class Kept(System):
     def model(self, state: State, name: str, which: str = "trained") -> Any:
         """The model of one run."""
         build = self.builds[self.names.index(name)]
-        return rebuild(build, state[which][name])
+        return rebuild(build, jax.tree.map(jnp.asarray, state[which][name]))
 
 
 def kept(**builds: Any) -> Kept:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from engrax.lab import figures
 from engrax.tasks import RepeatedFacts
 
-from ._drawing import COLORS, grouped_bars, layer_color, side_by_side, with_interval
+from ._drawing import COLORS, grouped_bars, layer_color, legend_below, side_by_side, with_interval
 from ._scaling import SIZES, all_sizes
 from ._sparsity import REPEATS, WARMUP, WORD
 from ._synapses import READOUTS
@@ -39,7 +39,7 @@ def _synapses(run: Any) -> Figure:
     left.axhline(0.86, color=figures.INK, linestyle="--", linewidth=1, label="paper, .86")
     left.axhline(0.5, color=figures.PALETTE[3], linewidth=1, label="claimed, .5")
     left.set(ylabel="rank-biserial correlation", ylim=(-1, 1.05), title="currency against noun")
-    left.legend(loc="lower right")
+    legend_below(left)
     strength = final["strength"].isel(seed=0).transpose("language", "kind", "example").values
     rng = np.random.default_rng(0)
     ticks = []
@@ -102,9 +102,10 @@ def _surprise(run: Any) -> Figure:
     for layer in range(y.sizes["layer"]):
         values = y.isel(layer=layer).values
         figures.band(left, letters, values, label=f"layer {layer + 1}", color=layer_color(layer))
-    left.fill_between(
-        [], [], color=figures.MUTED, alpha=0.3, label="paper, layer 2: 4-7.5 to 2.5 %"
-    )
+    end = WARMUP + WORD + 0.5
+    paper = {"color": figures.INK, "alpha": 0.2, "linewidth": 0}
+    left.fill_between([end - WORD, end], 4, 7.5, label="paper, layer 2", **paper)
+    left.fill_between([end, stream.period], 2.3, 2.7, **paper)
     left.set(xlabel="letter of the period", ylabel="active y (%)", title="activity")
     figures.band(
         right, letters, final["letter_loss"].transpose("seed", "letter").values,
