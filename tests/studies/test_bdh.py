@@ -1,6 +1,7 @@
 """The study: its measures against slow ones, its claims on made-up runs, itself at scale smoke."""
 
 import dataclasses
+import itertools
 
 import equinox as eqx
 import jax
@@ -251,8 +252,8 @@ def test_bigrams_against_a_loop():
     rng = np.random.default_rng(0)
     train, test = (rng.integers(0, 4, n).astype(np.uint8) for n in (40, 21))
     expected = []
-    for a, b in zip(test[:20], test[1:], strict=True):
-        follows = [int(d) for c, d in zip(train[:-1], train[1:], strict=True) if c == a]
+    for a, b in itertools.pairwise(test):
+        follows = [int(d) for c, d in itertools.pairwise(train) if c == a]
         expected.append(-np.log((follows.count(int(b)) + 1) / (len(follows) + 256)))
     found = bigram_loss(train, data.windows(test, 5))
     np.testing.assert_allclose(found, np.mean(expected), rtol=1e-12)

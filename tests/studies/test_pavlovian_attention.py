@@ -84,7 +84,7 @@ def test_every_trained_rule_learns_a_small_task():
 
 def test_the_task_is_a_stream_of_the_configured_sizes():
     arm = _arm(SCALES["cpu"], "delta")
-    task = arm.system["learner"] and arm.system.inner.inner.inner.tasks[1]
+    task = arm.system["learner"] and arm.system.inner.inner.tasks[1]
     assert isinstance(task, AssociativeRecall)
     assert (task.keys, task.values, task.pairs, task.batch) == (128, 128, 16, 64)
     assert arm.tuning.values == (1e-3, 3e-3, 1e-2)
@@ -92,7 +92,8 @@ def test_the_task_is_a_stream_of_the_configured_sizes():
 
 def capacities(values, d):
     return xr.Dataset(
-        {"capacity": (("seed", "tick", "d_key"), np.asarray(values)[:, None])}, {"d_key": d}
+        {"capacity": (("seed", "cosine", "tick", "d_key"), np.asarray(values)[:, None, None])},
+        {"d_key": d, "cosine": [0.1]},
     )
 
 
@@ -103,8 +104,8 @@ def test_slopes_of_power_laws():
         SCALES["cpu"],
         a=capacities([3 * d**0.5, 2 * d**0.5], d),
         b=capacities([bend, bend], d),
-        **{"correlated_0.1": capacities([2.0 * bend], d)},
-        capacity_theory=xr.Dataset({"correlated_0.1": ("d_key", bend)}),
+        bits=capacities([2.0 * bend], d),
+        capacity_theory=xr.Dataset({"bits": (("cosine", "d_key"), bend[None])}, {"cosine": [0.1]}),
     )
     np.testing.assert_allclose(claims.slope(run, "a"), 0.5)
     np.testing.assert_allclose(claims.slope(run, "b", upper=True), 0, atol=1e-9)
@@ -154,7 +155,7 @@ def test_intervals_that_include_zero():
 
 def test_smoke(smoke):
     config = SCALES["smoke"]
-    assert smoke["bits"]["capacity"].dims == ("seed", "tick", "d_key")
+    assert smoke["bits"]["capacity"].dims == ("seed", "cosine", "tick", "d_key")
     assert smoke["trained_delta"]["test"].dims == ("seed", "tick", "pairs")
     assert smoke["trained_delta"]["final"]["ratio"].shape == (2, len(config.pairs))
     assert smoke.judgements == ()

@@ -33,8 +33,8 @@ def associative_capacity(
     trials: int,
     d_value: int = 64,
     error: float = 0.01,
-    cosine: float = 0.0,
-    query_cosine: float = 1.0,
+    cosine: float | Float[Array, ""] = 0.0,
+    query_cosine: float | Float[Array, ""] = 1.0,
 ) -> Float[Array, ""]:
     """The number of pairs up to which a memory meets a criterion, between 1 and `most`.
 
@@ -71,21 +71,21 @@ def associative_capacity(
         low, high, at_low, at_high = ends
         middle = (low + high) // 2
         found = failure(middle)
-        ok = found <= limit
+        met = found <= limit
         return (
-            jnp.where(ok, middle, low),
-            jnp.where(ok, high, middle),
-            jnp.where(ok, found, at_low),
-            jnp.where(ok, at_high, found),
+            jnp.where(met, middle, low),
+            jnp.where(met, high, middle),
+            jnp.where(met, found, at_low),
+            jnp.where(met, at_high, found),
         )
 
-    first, last = jnp.int32(1), jnp.int32(most)
-    ends = first, last, failure(first), failure(last)
-    broken = ends[3] > limit
-    low, high, at_low, at_high = jax.lax.fori_loop(0, math.ceil(math.log2(most)), halve, ends)
-    share = jnp.clip((limit - at_low) / jnp.where(at_high > at_low, at_high - at_low, 1.0), 0, 1)
-    width = (high - low).astype(jnp.float32)
-    return jnp.where(broken, low.astype(jnp.float32) + share * width, jnp.float32(most))
+    # No pair is below the limit, and one more than all is taken to be above it.
+    ends = jnp.int32(0), jnp.int32(most + 1), limit - 1, limit
+    halvings = math.ceil(math.log2(most + 1))
+    low, high, at_low, at_high = jax.lax.fori_loop(0, halvings, halve, ends)
+    share = (limit - at_low) / jnp.maximum(at_high - at_low, 1e-9)
+    found = low.astype(jnp.float32) + jnp.clip(share, 0, 1)
+    return jnp.where(high > most, jnp.float32(most), found)
 
 
 def linear_memory(
@@ -109,17 +109,21 @@ class _Draw(NamedTuple):
 
 
 def _drawn(
-    key: Key[Array, ""], n: int, d_key: int, cosine: float, query_cosine: float, d_value: int
+    key: Key[Array, ""],
+    n: int,
+    d_key: int,
+    cosine: float | Float[Array, ""],
+    query_cosine: float | Float[Array, ""],
+    d_value: int,
 ) -> _Draw:
     common, own, noise, signs = jr.split(key, 4)
+    cosine, query_cosine = jnp.float32(cosine), jnp.float32(query_cosine)
     shared = _unit(jr.normal(common, (1, d_key)))
     keys = _unit(jr.normal(own, (n, d_key)))
-    keys = _unit(math.sqrt(cosine) * shared + math.sqrt(1 - cosine) * keys)
-    queries = keys
-    if query_cosine < 1:
-        aside = jr.normal(noise, (n, d_key))
-        aside = _unit(aside - jnp.sum(aside * keys, 1, keepdims=True) * keys)
-        queries = query_cosine * keys + math.sqrt(1 - query_cosine**2) * aside
+    keys = _unit(jnp.sqrt(cosine) * shared + jnp.sqrt(1 - cosine) * keys)
+    aside = jr.normal(noise, (n, d_key))
+    aside = _unit(aside - jnp.sum(aside * keys, 1, keepdims=True) * keys)
+    queries = query_cosine * keys + jnp.sqrt(1 - query_cosine**2) * aside
     return _Draw(keys, queries, jr.rademacher(signs, (n, d_value), jnp.float32))
 
 

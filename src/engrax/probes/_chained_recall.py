@@ -29,7 +29,7 @@ def chained_recall(
     - Without, each head hands on its own response, scaled to norm 1, and only the last is named:
       row l is what a chain that ends there would answer.
 
-    A tie counts as wrong.
+    A tie counts as wrong. Heads whose codes are zero take no part.
     """
 
     def step(
@@ -45,7 +45,9 @@ def chained_recall(
         if cleanup:
             heard = coming[:, jnp.argmax(scores, 0)]
         else:
-            heard = heard / jnp.linalg.norm(heard, axis=-1, keepdims=True)
+            # A head whose codes are zero takes no part, and stays at zero.
+            size = jnp.linalg.norm(heard, axis=-1, keepdims=True)
+            heard = heard / jnp.where(size > 0, size, 1.0)
         return (heard, right), own > others.max(0)
 
     layers = jnp.moveaxis(codes, 1, 0)

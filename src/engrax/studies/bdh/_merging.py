@@ -75,7 +75,7 @@ def _target_loss(model: Any, text: _data.Padded) -> Array:
     """Mean loss on all bytes of the translations."""
     at = jnp.arange(text.tokens.shape[1])[None]
     target = (at > text.turn[:, None] + len("<T:xx>") - 1) & (at < text.length[:, None])
-    return jnp.where(target, byte_losses(model, text), 0).sum() / target.sum()
+    return byte_losses(model, text).mean(where=target)
 
 
 def _branch(config: Config, which: int) -> Arm:

@@ -86,7 +86,7 @@ def neurons(model: Any, text: Sources) -> Float[Array, "*examples features"]:
         tokens, length = row
         seen = model.activations(tokens)
         read = (jnp.arange(len(tokens)) < length)[None, :, None, None]
-        means = [jnp.where(read, seen[name], 0).sum(1) / length for name in ("x", "y")]
+        means = [seen[name].mean(1, where=read) for name in ("x", "y")]
         return jnp.concatenate([mean.ravel() for mean in means])
 
     return _each(one, text)

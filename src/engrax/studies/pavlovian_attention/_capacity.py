@@ -50,8 +50,8 @@ class Capacities(System):
     d_keys: tuple[int, ...] = eqx.field(static=True)
     most: tuple[int, ...] = eqx.field(static=True)
     trials: tuple[int, ...] = eqx.field(static=True)
-    cosine: float = eqx.field(static=True, default=0.0)
-    query_cosine: float = eqx.field(static=True, default=1.0)
+    cosine: Array
+    query_cosine: Array
 
     def init(self, *, key: Key[Array, ""]) -> Key[Array, ""]:
         return key
@@ -77,17 +77,19 @@ class Capacities(System):
 def arms(config: Config) -> dict[str, Any]:
     """The capacities of the linear memory, of delta rule and softmax, and of theory."""
     found = {
-        "adversarial": _arm(config, "adversarial", linear_memory),
-        "bits": _arm(config, "bit_error", linear_memory),
+        "adversarial": _arm(config, "adversarial", linear_memory, cosines=config.cosines),
+        "bits": _arm(config, "bit_error", linear_memory, cosines=config.cosines),
         "noisy": _arm(config, "bit_error", linear_memory, query_cosine=config.query_cosine),
         "nearest": _arm(config, "argmax", linear_memory),
     }
-    for mu in config.cosines:
-        found[f"correlated_{mu:g}"] = _arm(config, "bit_error", linear_memory, cosine=mu)
-        found[f"coherent_{mu:g}"] = _arm(config, "adversarial", linear_memory, cosine=mu)
     for name, memory in (("delta", DeltaSweeps(config.sweeps)), ("softmax", softmax_memory)):
         found[f"bits_{name}"] = _arm(config, "bit_error", memory, baseline=True)
     return {**found, "capacity_theory": Reference(eqx.Partial(_theory, config))}
+
+
+def cosine_of(system: Any) -> Any:
+    """The mean cosine of the keys."""
+    return system.cosine
 
 
 def _arm(
@@ -96,8 +98,10 @@ def _arm(
     memory: Callable[..., Array],
     *,
     baseline: bool = False,
-    **options: Any,
+    cosines: tuple[float, ...] = (),
+    query_cosine: float = 1.0,
 ) -> Arm:
+    """The arm of one criterion and memory; every arm has an axis of mean cosines, 0 first."""
     d_keys = config.baseline_d_keys if baseline else config.d_keys
     likely = [_likely(d, criterion, baseline) for d in d_keys]
     trials = [
@@ -109,10 +113,16 @@ def _arm(
     # Nothing is to be gained from thousands of draws of a few pairs.
     trials = tuple(min(t, 1024) for t in trials)
     most = tuple(3 * n for n in likely)
-    system = Capacities(memory, criterion, d_keys, most, trials, **options)
-    seeds = config.baseline_seeds if baseline else config.capacity_seeds
+    system = Capacities(
+        memory, criterion, d_keys, most, trials, jnp.float32(0.0), jnp.float32(query_cosine)
+    )
     return Arm(
-        system, 1, dims={"capacity": ("d_key",)}, coords={"d_key": list(d_keys)}, seeds=seeds
+        system,
+        1,
+        dims={"capacity": ("d_key",)},
+        coords={"d_key": list(d_keys)},
+        grid={"cosine": (cosine_of, np.asarray((0.0, *cosines), np.float32))},
+        seeds=config.baseline_seeds if baseline else config.capacity_seeds,
     )
 
 
@@ -130,12 +140,10 @@ def _likely(d: int, criterion: str, baseline: bool) -> int:
 def _theory(config: Config) -> xr.Dataset:
     """Capacities of section 2 of the docs, at the measured numbers of features."""
     d = np.asarray(config.d_keys, float)
-    rows: dict[str, Any] = {
-        "adversarial": linear_memory_capacity(d, criterion="adversarial"),
-        "bits": linear_memory_capacity(d, criterion="bit_error"),
+    cosines = np.asarray((0.0, *config.cosines))
+    rows = {
+        "adversarial": linear_memory_capacity(d, criterion="adversarial", cosine=cosines[:, None]),
+        "bits": linear_memory_capacity(d, criterion="bit_error", cosine=cosines[:, None]),
     }
-    for mu in config.cosines:
-        rows[f"coherent_{mu:g}"] = linear_memory_capacity(d, criterion="adversarial", cosine=mu)
-        rows[f"correlated_{mu:g}"] = linear_memory_capacity(d, criterion="bit_error", cosine=mu)
-    found = {name: (("d_key",), values) for name, values in rows.items()}
-    return xr.Dataset(found, {"d_key": list(config.d_keys)})
+    found = {name: (("cosine", "d_key"), values) for name, values in rows.items()}
+    return xr.Dataset(found, {"d_key": list(config.d_keys), "cosine": cosines})

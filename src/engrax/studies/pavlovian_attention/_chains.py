@@ -28,8 +28,12 @@ class ChainSuccess(System):
     from draws of its own.
     """
 
-    cells: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
-    """Heads, code features and pairs of each cell."""
+    heads: Array
+    """Numbers of heads of each group of cells, (groups, numbers)."""
+    sizes: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    """Code features and pairs of each group."""
+    most: int = eqx.field(static=True)
+    """Heads that are drawn, of which a cell uses the first."""
     depths: tuple[int, ...] = eqx.field(static=True)
     chains: int = eqx.field(static=True)
 
@@ -38,26 +42,35 @@ class ChainSuccess(System):
 
     def step(self, state: Key[Array, ""], input: Array) -> tuple[Key[Array, ""], dict[str, Array]]:
         key = jr.fold_in(state, input)
-        rows: dict[str, list[Array]] = {"cleaned": [], "raw": [], "failure": []}
-        at = jnp.asarray(self.depths) - 1
-        for i, cell in enumerate(self.cells):
-            cleaned, raw = self._success(jr.fold_in(key, 2 * i), cell, max(self.depths))
-            rows["cleaned"].append(cleaned[at])
-            rows["raw"].append(raw[at])
-            single, _ = self._success(jr.fold_in(key, 2 * i + 1), cell, 1)
-            rows["failure"].append(1 - single[0])
-        return state, {name: jnp.stack(values) for name, values in rows.items()}
+        rows = []
+        for i, size in enumerate(self.sizes):
+            mine = jr.split(jr.fold_in(key, i), self.heads.shape[1])
+
+            def cell(now: tuple[Array, Array], size: tuple[int, int] = size) -> dict[str, Array]:
+                heads, key = now
+                # A second set of chains of its own measures single retrievals.
+                cleaned, raw = jax.lax.map(lambda k: self._success(k, heads, size), jr.split(key))
+                at = jnp.asarray(self.depths) - 1
+                failure = 1 - cleaned[1, 0]
+                return {"cleaned": cleaned[0, at], "raw": raw[0, at], "failure": failure}
+
+            rows.append(jax.lax.map(cell, (self.heads[i], mine)))
+        return state, jax.tree.map(lambda *a: jnp.concatenate(a), *rows)
 
     def _success(
-        self, key: Key[Array, ""], cell: tuple[int, int, int], depth: int
+        self, key: Key[Array, ""], heads: Array, size: tuple[int, int]
     ) -> tuple[Array, Array]:
         """Shares of chains that are right after 1, 2, ... layers, with and without clean-up."""
-        heads, features, pairs = cell
-        task = ChainedAssociations(depth, pairs, features, heads)
+        features, pairs = size
+        task = ChainedAssociations(max(self.depths), pairs, features, self.most)
+        used = (jnp.arange(self.most) < heads)[:, None, None, None]
 
         def draw(key: Key[Array, ""]) -> tuple[Array, Array]:
-            chains = task.sample(key)
-            cleaned, raw = (chained_recall(retrieve, *chains, cleanup=c) for c in (True, False))
+            codes, order = task.sample(key)
+            codes = jnp.where(used, codes, 0.0)
+            cleaned, raw = (
+                chained_recall(retrieve, codes, order, cleanup=c) for c in (True, False)
+            )
             return cleaned.mean(1), raw.mean(1)
 
         draws = -(-self.chains // pairs)
@@ -78,12 +91,15 @@ def cells(config: Config) -> tuple[tuple[int, int, int], ...]:
 def arms(config: Config) -> dict[str, Any]:
     """The grid, and heads traded for features at one number of pairs."""
 
-    def arm(cells: tuple[tuple[int, int, int], ...]) -> Arm:
-        system = ChainSuccess(cells, config.depths, config.chains)
-        names = [f"H {h}, d_key {d}, N {n}" for h, d, n in cells]
+    def arm(groups: dict[tuple[int, int], tuple[int, ...]]) -> Arm:
+        heads = jnp.asarray(list(groups.values()))
+        most = max(max(numbers) for numbers in groups.values())
+        system = ChainSuccess(heads, tuple(groups), most, config.depths, config.chains)
+        names = [f"H {h}, d_key {d}, N {n}" for (d, n), numbers in groups.items() for h in numbers]
         dims = {"cleaned": ("cell", "depth"), "raw": ("cell", "depth"), "failure": ("cell",)}
         coords = {"cell": names, "depth": list(config.depths)}
         return Arm(system, 1, dims=dims, coords=coords)
 
-    traded = tuple((h, d, config.budget_pairs) for h, d in config.budgets)
-    return {"chains": arm(cells(config)), "budget": arm(traded)}
+    grid = {(d, n): config.heads for _, d, n in cells(config)}
+    traded = {(d, config.budget_pairs): (h,) for h, d in config.budgets}
+    return {"chains": arm(grid), "budget": arm(traded)}

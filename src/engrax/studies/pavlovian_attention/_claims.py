@@ -28,18 +28,19 @@ def other_error(run: Any, name: str) -> np.ndarray:
     return run["conditioning"][name].to_numpy().reshape(1)
 
 
-def capacity(run: Any, arm: str) -> np.ndarray:
+def capacity(run: Any, arm: str, cosine: float = 0.0) -> np.ndarray:
     """Capacities (seed, d_key)."""
-    return run[arm]["capacity"].isel(tick=-1).to_numpy()
+    found = run[arm]["capacity"].isel(tick=-1).sel(cosine=cosine, method="nearest")
+    return found.transpose("seed", "d_key").to_numpy()
 
 
-def slope(run: Any, arm: str, upper: bool = False) -> np.ndarray:
+def slope(run: Any, arm: str, cosine: float = 0.0, upper: bool = False) -> np.ndarray:
     """Slope of log capacity on log d_key, one a seed.
 
     With `upper`, over the larger half of d_key; a middle one belongs to neither half.
     """
     features = np.log(run[arm]["d_key"].to_numpy().astype(float))
-    found = np.log(capacity(run, arm))
+    found = np.log(capacity(run, arm, cosine))
     half = len(features) // 2
     if upper and half > 1:
         features, found = features[-half:], found[:, -half:]
@@ -53,8 +54,8 @@ def slope_difference(run: Any, a: str, b: str) -> np.ndarray:
 
 def saturation(run: Any, cosine: float) -> np.ndarray:
     """Capacity over theory for correlated keys, the mean over the larger half of d_key."""
-    name = f"correlated_{cosine:g}"
-    ratio = capacity(run, name) / run["capacity_theory"][name].to_numpy()
+    theory = run["capacity_theory"]["bits"].sel(cosine=cosine, method="nearest").to_numpy()
+    ratio = capacity(run, "bits", cosine) / theory
     return ratio[:, -max(1, ratio.shape[1] // 2) :].mean(1)
 
 
@@ -224,7 +225,7 @@ CLAIMS = (
             ),
             **{
                 f"mean cosine {mu:g}: slope, large d_key": Part(
-                    eqx.Partial(slope, arm=f"correlated_{mu:g}", upper=True), at_most(0.15)
+                    eqx.Partial(slope, arm="bits", cosine=mu, upper=True), at_most(0.15)
                 )
                 for mu in CPU.cosines
             },
@@ -236,10 +237,7 @@ CLAIMS = (
             },
         },
         arms=(
-            "adversarial",
-            "bits",
-            "nearest",
-            *(f"correlated_{mu:g}" for mu in CPU.cosines),
+            "adversarial", "bits", "nearest", "noisy", "bits_delta", "bits_softmax",
             "capacity_theory",
         ),
         paper="O(sqrt(d_key)) associations a head",

@@ -91,14 +91,21 @@ def _capacity(run: Any) -> Figure:
     d = theory["d_key"].to_numpy()
     for name, (label, color, line) in CAPACITIES.items():
         if name in run:
-            _curve(left, run[name], label, color, line)
+            _curve(left, run[name].isel(cosine=0), label, color, line)
     for name in ("adversarial", "bits"):
-        left.plot(d, theory[name], ":", color=figures.INK, label="theory" * (name == "bits"))
+        left.plot(
+            d,
+            theory[name].isel(cosine=0),
+            ":",
+            color=figures.INK,
+            label="theory" * (name == "bits"),
+        )
     for mu, color in zip(run.config.cosines, figures.PALETTE[1:], strict=False):
-        for kind, line, word in (("correlated", "-", "random"), ("coherent", "--", "adversarial")):
-            if f"{kind}_{mu:g}" in run:
-                _curve(right, run[f"{kind}_{mu:g}"], f"cosine {mu:g}, {word}", color, line)
-            right.plot(d, theory[f"{kind}_{mu:g}"], ":", color=figures.INK, linewidth=1)
+        for name, line, word in (("bits", "-", "random"), ("adversarial", "--", "adversarial")):
+            where = {"cosine": mu, "method": "nearest"}
+            if name in run:
+                _curve(right, run[name].sel(**where), f"cosine {mu:g}, {word}", color, line)
+            right.plot(d, theory[name].sel(**where), ":", color=figures.INK, linewidth=1)
     left.set_title("independent keys")
     right.set_title("correlated keys")
     for panel in (left, right):

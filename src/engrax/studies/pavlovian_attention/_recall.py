@@ -29,9 +29,8 @@ RULES: dict[str, dict[str, Any] | None] = {
 }
 """Arm -> options of the layer; softmax attention is the ceiling."""
 
-TEST_KEY = named(jr.key(0), "pavlovian_attention/test")
-VALIDATION_KEY = named(jr.key(0), "pavlovian_attention/validation")
-"""One test set and one validation set for the whole study."""
+HELD_OUT_KEY = named(jr.key(0), "pavlovian_attention/held_out")
+"""One validation set and one test set for the whole study."""
 
 
 class SoftmaxMemory(eqx.Module):
@@ -121,19 +120,22 @@ class Course(System):
 
 
 class Recalled(eqx.Module):
-    """A probe: the share of right answers on held-out prompts, for each number of pairs."""
+    """A probe: the shares of right answers on held-out prompts, for each number of pairs.
+
+    The first half of the prompts chooses the learning rate, the second is the test set.
+    """
 
     prompts: tuple[Batch, ...]
-    name: str = eqx.field(static=True)
 
     def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
-        """The record of one tick."""
+        """The record of one tick: `validation` and `test` (pairs,)."""
         learner = system["learner"]
-        found = [
-            correct(learner.predict(mine["learner"], prompts.x), prompts.y).mean()
-            for mine, prompts in zip(state, self.prompts, strict=True)
-        ]
-        return {self.name: jnp.stack(found)}
+        found = []
+        for mine, prompts in zip(state, self.prompts, strict=True):
+            right = correct(learner.predict(mine["learner"], prompts.x), prompts.y)
+            found.append(right.reshape(2, -1).mean(1))
+        validation, test = jnp.stack(found, 1)
+        return {"validation": validation, "test": test}
 
 
 class Blocking(eqx.Module):
@@ -145,34 +147,42 @@ class Blocking(eqx.Module):
     """
 
     learner: GradientLearner
-    keys: int = eqx.field(static=True)
-    values: int = eqx.field(static=True)
     prompts: int = eqx.field(static=True)
     trials: int = eqx.field(static=True)
 
     def __call__(self, state: State) -> dict[str, np.ndarray]:
         """`blocked` and `control`, mean responses, and `ratio`, one for each number of pairs."""
         models = [self.learner.model(jax.tree.map(_on_device, mine["learner"])) for mine in state]
-        found = np.stack([np.asarray(self._responses(model)) for model in models])
-        blocked, control = found.mean(1).T
+        keys = jr.split(HELD_OUT_KEY, self.prompts)
+        found = np.stack(
+            [np.asarray(_responses(model, keys, self.trials)).mean(0) for model in models]
+        )
+        blocked, control = found.T
         return {"blocked": blocked, "control": control, "ratio": blocked / control}
 
-    def _responses(self, model: RecallModel) -> Float[Array, "prompts 2"]:
-        return jax.vmap(lambda key: self._prompt(model, key))(jr.split(TEST_KEY, self.prompts))
 
-    def _prompt(self, model: RecallModel, key: Key[Array, ""]) -> Float[Array, " 2"]:
-        first, second = jr.split(key)
-        a, b, c = model.keys[jr.permutation(first, jnp.arange(self.keys))[:3]]
-        us = jr.randint(second, (), 0, self.values)
-        together = jnp.tile((a + b + model.values[us])[None], (self.trials, 1))
+@eqx.filter_jit
+def _responses(
+    model: RecallModel, keys: Key[Array, " prompts"], trials: int
+) -> Float[Array, "prompts 2"]:
+    return jax.vmap(lambda key: _prompt(model, key, trials))(keys)
 
-        def response(before: Array) -> Array:
-            pretrained = jnp.tile((before + model.values[us])[None], (self.trials, 1))
-            question = (b + model.values[-1])[None]
-            logits = model.respond(jnp.concatenate([pretrained, together, question]))
-            return logits[us] - logits.mean()
 
-        return jnp.stack([response(a), response(c)])
+def _prompt(model: RecallModel, key: Key[Array, ""], trials: int) -> Float[Array, " 2"]:
+    """Responses to B with A first, and with C first."""
+    first, second = jr.split(key)
+    count, values = model.keys.shape[0], model.readout.shape[0]
+    a, b, c = model.keys[jr.permutation(first, jnp.arange(count))[:3]]
+    us = jr.randint(second, (), 0, values)
+    together = jnp.tile((a + b + model.values[us])[None], (trials, 1))
+
+    def response(before: Array) -> Array:
+        pretrained = jnp.tile((before + model.values[us])[None], (trials, 1))
+        question = (b + model.values[-1])[None]
+        logits = model.respond(jnp.concatenate([pretrained, together, question]))
+        return logits[us] - logits.mean()
+
+    return jnp.stack([response(a), response(c)])
 
 
 def _on_device(leaf: Any) -> Any:
@@ -219,9 +229,8 @@ def _arm(config: Config, name: str) -> Arm:
     )
     every = config.steps // config.measurements
     system: System = repeat(Course(tasks, learner), every)
-    for part, key in (("validation", VALIDATION_KEY), ("test", TEST_KEY)):
-        prompts = tuple(task.sample(key, config.test_prompts) for task in tasks)
-        system = observe(system, Recalled(prompts, part))
+    prompts = tuple(task.sample(HELD_OUT_KEY, 2 * config.test_prompts) for task in tasks)
+    system = observe(system, Recalled(prompts))
     arm = Arm(
         system,
         config.measurements,
@@ -229,7 +238,7 @@ def _arm(config: Config, name: str) -> Arm:
             ("loss", "validation", "test", "blocked", "control", "ratio"), ("pairs",)
         ),
         coords={"pairs": list(config.pairs), "tick": every * np.arange(1, config.measurements + 1)},
-        measure=Blocking(learner, config.keys, config.values, config.prompts, config.prompt_trials),
+        measure=Blocking(learner, config.prompts, config.prompt_trials),
         seeds=config.trained_seeds,
     )
     if not config.tune:
