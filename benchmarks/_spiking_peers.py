@@ -63,7 +63,7 @@ class SnnTorch(Peer):
 class SpikingJelly(Peer):
     """`LIFNode` in multi-step mode, which takes the products of all steps at once."""
 
-    name = f"SpikingJelly {importlib.metadata.version('spikingjelly')} (torch backend)"
+    name = f"SpikingJelly {importlib.metadata.version('spikingjelly')}"
     neuron = LIF(DECAY, detach_reset=True, surrogate=atan_surrogate(SLOPE))
 
     def __init__(self, weight: np.ndarray, x: np.ndarray, push: np.ndarray) -> None:
@@ -75,7 +75,6 @@ class SpikingJelly(Peer):
             detach_reset=True,
             surrogate_function=spikingjelly_surrogate.ATan(alpha=SLOPE),
             step_mode="m",
-            backend="torch",
         )
 
     def spikes(self) -> torch.Tensor:
