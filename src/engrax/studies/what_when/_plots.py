@@ -75,8 +75,9 @@ def spikes(run: Any) -> Figure:
         ):
             when, who = np.nonzero(raster[:, part])
             top.plot(at[when], who + (part.start or 0), ".", color=color, ms=2, label=name)
-        top.set(ylabel="neuron", xlim=(at[0], at[-1]), title="spikes of some neurons, one seed")
-        top.legend(loc="upper right", ncols=2, markerscale=4)
+        top.set(ylabel="neuron", xlim=(at[0], at[-1]), title="some neurons of one seed")
+        top.tick_params(labelbottom=False)
+        top.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2, markerscale=4)
         for i, trace in enumerate(v.T[:5]):
             middle.plot(at, trace + 110 * i, color=figures.PALETTE[i], linewidth=0.8)
         middle.set(

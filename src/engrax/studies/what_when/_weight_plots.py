@@ -85,7 +85,7 @@ def structure(run: Any) -> Figure:
         right.axhline(50, color=INK, linestyle="--", linewidth=1, label="rule")
         right.set(
             xlabel="trials after the switch", ylabel="distance left (%)", ylim=(0, 110),
-            title="to where the new condition's block ended",
+            title="to the new condition's own end",
         )  # fmt: skip
         right.legend()
     return figure
