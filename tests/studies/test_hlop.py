@@ -175,8 +175,9 @@ def test_the_worst_layer_after_the_first_task_counts():
 
 
 def test_all_scales_find_the_arms_of_their_claims():
-    for config in SCALES.values():
-        assert {name for claim in CLAIMS for name in claim.arms} <= set(arms(config))
+    for scale, config in SCALES.items():
+        wanted = config if scale != "smoke" else dataclasses.replace(config, rules=tuple(RULES))
+        assert {name for claim in CLAIMS for name in claim.arms} <= set(arms(wanted))
         assert claims.BURST in config.burst_levels
         assert len(config.lateral_rates) == len(config.first_rows) == len(config.hidden) + 1
     changed = dataclasses.replace(CONFIG, tuning_seeds=1)
@@ -199,8 +200,10 @@ def test_smoke(smoke):
     assert smoke["interference"]["interference"].shape == (2, 2, steps, 3)
     assert smoke.judgements == ()
     assert not smoke.diverged
-    # The claims can be computed, whatever they say of nets that have learned nothing.
-    assert [j.name for j in judge(CLAIMS, smoke)] == [claim.name for claim in CLAIMS]
+    # The claims can be computed, whatever they say of nets that have learned nothing. Other rules
+    # than DSR are left out there, for the time that it takes to compile them.
+    found = [j.name for j in judge(CLAIMS, smoke)]
+    assert found == [claim.name for claim in CLAIMS if claim.name != "C4"]
 
 
 def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):

@@ -80,7 +80,9 @@ class PermutedTasks(TaskStream):
         self, state: State, x: Float[Array, "n ..."], tasks: Int[Array, " n"]
     ) -> Float[Array, "n ..."]:
         """Each input with its pixels in its task's order."""
-        rows = jnp.take_along_axis(x.reshape(len(x), -1), state["pixels"][tasks], axis=1)
+        pixels = state["pixels"].at[tasks].get(mode="promise_in_bounds")
+        flat = x.reshape(len(x), -1)
+        rows = jnp.take_along_axis(flat, pixels, axis=1, mode="promise_in_bounds")
         return rows.reshape(x.shape)
 
     def trained_outputs(self, tasks: Int[Array, " n"]) -> None:

@@ -16,7 +16,6 @@ from engrax.tasks import Scaling, Split, load, subset
 
 from ._config import Config
 from ._learners import (
-    RULES,
     Samples,
     bursting,
     consolidation,
@@ -56,7 +55,7 @@ _DIMS = {
 
 def arms(config: Config) -> dict[str, Callable[[], Arm]]:
     """Name -> a call that loads the images and builds the arm."""
-    others = {name: name for name in RULES if name != "dsr"}
+    others = [name for name in config.rules if name != "dsr"]
     return {
         "sequential": eqx.Partial(_sequential, config, "dsr"),
         "hlop": eqx.Partial(_hlop, config, "dsr"),

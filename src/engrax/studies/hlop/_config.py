@@ -32,6 +32,8 @@ class Config:
     """Steps of time of the nets trained by DSR with backpropagated errors."""
     rule_steps: int = 6
     """Steps of time of the nets trained by any other rule."""
+    rules: tuple[str, ...] = ("dsr", "fa", "ss", "bptt", "ottt")
+    """Training rules that are run with the projection and without."""
     tau: float = 2.0
     """Membrane time constant under BPTT and OTTT, in steps."""
 
@@ -90,6 +92,7 @@ SMOKE = Config(
     batch=20,
     dsr_steps=3,
     rule_steps=2,
+    rules=("dsr",),
     first_rows=(6, 4, 4),
     more_rows=((1, (4, 3, 3)),),
     iterations=2,

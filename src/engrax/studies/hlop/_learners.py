@@ -56,7 +56,7 @@ def rule(config: Config, name: str, widths: tuple[int, ...], rate: float | None 
     return kind(build, optax.sgd, hyper, part=BATCH_OF_TESTS)
 
 
-def weights(model: SpikingNetwork) -> tuple[Float[Array, "out in"], ...]:
+def weights(model: SpikingNetwork) -> tuple[Any, ...]:
     """All weights: the head is shared by the tasks, so it is protected as well."""
     return tuple(layer.weight for layer in model.layers)
 
@@ -175,5 +175,8 @@ def rehearsing(
 
 def span(rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
     """Orthonormal rows with the same span; zero rows for the dimensions that it lacks."""
-    _, values, vectors = jnp.linalg.svd(rows, full_matrices=False)
-    return jnp.where((values > 1e-4 * values[0])[:, None], vectors, 0)
+    # Of the small matrix of inner products: many times cheaper than singular values of the rows.
+    power, turn = jnp.linalg.eigh(rows @ rows.T)
+    kept = (power > 1e-4 * power[-1]) & (power > 0)
+    vectors = turn.T @ rows / jnp.sqrt(jnp.where(kept, power, 1))[:, None]
+    return jnp.where(kept[:, None], vectors, 0)[::-1]

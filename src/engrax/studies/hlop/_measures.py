@@ -78,13 +78,15 @@ class Subspaces(eqx.Module):
         before = span(jnp.where(jnp.arange(len(rows))[:, None] < old[t], rows, 0))
         left = x - (x @ before.T) @ before
         total = jnp.sum(jnp.square(x))
-        power = jnp.square(jnp.linalg.svd(left, compute_uv=False))
+        power = jnp.linalg.eigvalsh(left.T @ left)[::-1]
         added = jnp.sum(jnp.where(jnp.arange(len(power)) < new[t], power, 0))
-        _, values, vectors = jnp.linalg.svd(x, full_matrices=False)
-        carried = jnp.cumsum(jnp.square(values)) / total
+        values, vectors = jnp.linalg.eigh(x.T @ x)
+        carried = jnp.cumsum(values[::-1]) / total
         needed = 1 + jnp.sum(carried < CARRIED)
-        first = jnp.where(jnp.arange(len(vectors))[:, None] < needed, vectors, 0)
-        cosine = jnp.linalg.svd(first @ span(rows).T, compute_uv=False)
+        first = jnp.where(jnp.arange(len(values))[:, None] < needed, vectors.T[::-1], 0)
+        overlap = span(rows) @ first.T
+        squared = jnp.linalg.eigvalsh(overlap @ overlap.T)[::-1]
+        cosine = jnp.sqrt(jnp.clip(squared, 0, 1))
         return {
             "energy": captured_energy(x, rows),
             "best_energy": (total - jnp.sum(jnp.square(left)) + added) / total,
