@@ -171,7 +171,7 @@ class IzhikevichReservoir(eqx.Module):
                 f"{channels} events ({1 + channels})."
             )
 
-        def one(state: Array, xs: tuple[Array, Array | None]) -> tuple[Array, tuple]:
+        def one(state: Array, xs: tuple[Array, Array]) -> tuple[Array, tuple]:
             row, tick = xs
             events = row[1:] if columns > 1 else None
             xi = None if key is None else jr.normal(jr.fold_in(key, tick), (n,))

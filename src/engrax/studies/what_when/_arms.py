@@ -59,7 +59,7 @@ def probability_levels(config: Config) -> np.ndarray:
 
 def block_kinds(config: Config) -> dict[str, Blocks]:
     """Three blocks of C3 by what switches: there, and back."""
-    first, back = config.latency, config.latency[::-1]
+    first, back = config.latency, (config.latency[1], config.latency[0])
     p, q, n = config.probability, 1 - config.probability, config.trials
     start = MeetBlock(first, p, n)
     second = {
@@ -131,7 +131,7 @@ def _experiment(
         when=rls
         or tuple(
             DeltaReadout(config.neurons, 2, config.when_rate, gate=gate)
-            for gate in gates or ["epoch"] * len(conditions)
+            for gate in gates or GATES[:1] * len(conditions)
         ),
         what=DeltaReadout(config.neurons, 2, rate or config.what_rate, when="trial"),
         leak=jnp.float32(0.0),

@@ -97,11 +97,12 @@ def distances(run: Any) -> np.ndarray:
     trial after a switch, over the distance at the switch.
     """
     final = run["structure"]["final"]
-    square = sum(
+    what, when = (
         _values(run, "structure_switch", f"{name}_distance")
         / final[f"{name}_rms"].to_numpy()[:, None, None] ** 2
         for name in ("what", "when")
     )
+    square = what + when
     return np.sqrt(square / square[:, :1])
 
 

@@ -38,7 +38,7 @@ class Experiment(System):
     what: DeltaReadout
     leak: Float[Array, ""]
 
-    def init(self, *, key: Key[Array, ""]) -> dict[str, Array]:
+    def init(self, *, key: Key[Array, ""]) -> dict[str, Any]:
         count, n, k = len(self.conditions), self.config.neurons, self.what.k
         blank = jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf[None], (count, *leaf.shape)), self._fresh()
@@ -62,13 +62,14 @@ class Experiment(System):
             lambda: state["rates"],
         )
         trials = self._trials(state["outcome"], input)
-        if isinstance(self.when, tuple):
-            learned = {"when": self._local(self.when, state["when"], rates, trials)}
+        when = self.when
+        if isinstance(when, tuple):
+            learned = {"when": self._local(when, state["when"], rates, trials)}
         else:
             learned = {name: state[name] for name in self._fresh()}
-            learned = jax.vmap(
-                lambda mine, trial: self._least_squares(self.when, mine, rates, trial)
-            )(learned, trials)
+            learned = jax.vmap(lambda mine, trial: self._least_squares(when, mine, rates, trial))(
+                learned, trials
+            )
         seen = features(self.config, rates)
         what = jax.vmap(lambda weight, outcome: self.what.update(weight, seen, outcome))(
             state["what"], trials.outcome

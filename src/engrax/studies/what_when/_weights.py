@@ -16,7 +16,7 @@ from ._trial import features, scored, time
 class Angles:
     """From a final state to |cos(v_k, w_k)| and cosines of the principal angles, by condition."""
 
-    def __call__(self, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def __call__(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Between the "what" and the "when" weights of each condition."""
         what, when = np.asarray(state["what"], float), np.asarray(state["when"], float)
         cosine = np.abs((what * when).sum(-1)) / (_norm(what) * _norm(when))
@@ -37,7 +37,7 @@ class Inspection:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def __call__(self, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def __call__(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Reads the first condition."""
         config, rates = self.config, np.asarray(state["rates"], float)
         what, when = np.asarray(state["what"][0], float), np.asarray(state["when"][0], float)
@@ -57,7 +57,7 @@ class Inspection:
 
     def _lesions(
         self, what: np.ndarray, when: np.ndarray, rates: np.ndarray, seen: np.ndarray
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Any]:
         """What readouts lose without some neurons: share of y, and the rise of Ez.
 
         The neurons are taken from the readouts, not from the network: without them the trajectory
@@ -119,7 +119,7 @@ class Components:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def __call__(self, state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def __call__(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Scores (condition, component), captured shares, and the scale of both weights."""
         what, when = np.asarray(state["what"], float), np.asarray(state["when"], float)
         rows = block_normalized(what, when)
