@@ -108,7 +108,7 @@ class Interference(WrappedLearner):
     """
 
     # Fields of a module are never assigned, so a narrower type is safe.
-    learner: HebbianOrthogonalProjection  # pyright: ignore[reportIncompatibleVariableOverride]
+    learner: HebbianOrthogonalProjection  # pyright: ignore - narrower, never assigned
     samples: Samples
     images: int = eqx.field(static=True)
 
