@@ -133,7 +133,7 @@ def _chains(run: Any) -> Figure:
     features = config.chain_d_keys
     load = config.chain_loads[-1]
     titles = [
-        f"{d} features, {round(load * d)} pairs" + (", no clean-up" if raw else "")
+        "the same, no clean-up" if raw else f"{d} features, {round(load * d)} pairs"
         for raw in (False, True)
         for d in features
     ]
