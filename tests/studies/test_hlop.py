@@ -133,7 +133,7 @@ def test_principal_components_capture_what_is_best():
 def test_measuring_interference_changes_nothing():
     inner = rule(CONFIG, "dsr", SIZES)
     plain = projected(CONFIG, inner, SIZES, traces=False)
-    measured = Interference(plain, Samples(inner), images=20)
+    measured = Interference(plain, Samples(inner), images=20, directions=CONFIG.first_rows)
     a, b = plain.init(key=jr.key(0)), measured.init(key=jr.key(0))
     for task in range(2):
         a = plain.start_task(a, jnp.int32(task), jr.key(task))
