@@ -209,8 +209,8 @@ def test_smoke(smoke):
 def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     drawn = plots(smoke)
     assert set(drawn) == {
-        "forgetting", "tasks", "methods", "subspaces", "interference", "plasticity", "bursts",
-        "rules",
+        "forgetting", "tasks", "methods", "subspaces", "angles", "interference", "plasticity",
+        "bursts", "rules",
     }  # fmt: skip
     for figure in drawn.values():
         figures.check_labels(figure)
