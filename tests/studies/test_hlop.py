@@ -133,7 +133,7 @@ def test_principal_components_capture_what_is_best():
 def test_measuring_interference_changes_nothing():
     inner = rule(CONFIG, "dsr", SIZES)
     plain = projected(CONFIG, inner, SIZES, traces=False)
-    measured = Interference(plain, Samples(inner), images=20)
+    measured = Interference(plain, Samples(inner), images=20, directions=CONFIG.first_rows)
     a, b = plain.init(key=jr.key(0)), measured.init(key=jr.key(0))
     for task in range(2):
         a = plain.start_task(a, jnp.int32(task), jr.key(task))
@@ -209,8 +209,8 @@ def test_smoke(smoke):
 def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     drawn = plots(smoke)
     assert set(drawn) == {
-        "forgetting", "tasks", "methods", "subspaces", "interference", "plasticity", "bursts",
-        "rules",
+        "forgetting", "tasks", "methods", "subspaces", "angles", "interference", "plasticity",
+        "bursts", "rules",
     }  # fmt: skip
     for figure in drawn.values():
         figures.check_labels(figure)

@@ -140,7 +140,10 @@ def _interference(config: Config) -> Arm:
     split, sizes = _setup(config)
     inner = rule(config, "dsr", sizes)
     learner = Interference(
-        projected(config, inner, sizes, traces=False), Samples(inner), images=config.probe_images
+        projected(config, inner, sizes, traces=False),
+        Samples(inner),
+        images=config.probe_images,
+        directions=config.first_rows,
     )
     system = _system(config, split, learner, examples=config.probe_images, reduce=everything)
     return dataclasses.replace(_arm(config, system), ticks=2)

@@ -54,7 +54,7 @@ class Config:
     """Images whose activity gradient projection memory decomposes at the end of a task."""
     fisher_images: int = 300
     """Images from which elastic weight consolidation takes its Fisher diagonal."""
-    ewc_strengths: tuple[float, ...] = (10.0, 100.0, 1000.0, 10000.0)
+    ewc_strengths: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
     """Lambda of elastic weight consolidation, chosen on validation images of spare seeds."""
     replay_per_class: int = 50
     """Images kept of each class and task."""

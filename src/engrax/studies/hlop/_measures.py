@@ -104,18 +104,19 @@ class Interference(WrappedLearner):
     as the learner alone would make it, and the activity X of images of the first task at its end:
     how much of a step reaches old outputs. `random_interference`: the same with the projection on
     as many random directions. Both are 1 in the first task. `energy` (layer,): share of the
-    batch's activity that all rows span, which shows them learning.
+    batch's activity that all rows span, which shows them learning. `images` of the first task are
+    kept to measure with, and `directions` random ones taken out at each layer.
     """
 
     # Fields of a module are never assigned, so a narrower type is safe.
     learner: HebbianOrthogonalProjection  # pyright: ignore - narrower, never assigned
     samples: Samples
     images: int = eqx.field(static=True)
+    directions: tuple[int, ...] = eqx.field(static=True)
 
     def init(self, *, key: Key[Array, ""]) -> State:
         """The inner state, no old activity, and the random directions."""
         state = super().init(key=key)
-        first = [int(k) for k in self.learner.rows[0]]
         sizes = [circuit.n for circuit in self.learner.circuits]
         keys = [named(key, f"random{level}") for level in range(len(sizes))]
         return {
@@ -123,7 +124,7 @@ class Interference(WrappedLearner):
             "old": tuple(jnp.zeros((self.images, n)) for n in sizes),
             "random": tuple(
                 jnp.linalg.qr(jr.normal(k, (n, count)))[0].T
-                for k, n, count in zip(keys, sizes, first, strict=True)
+                for k, n, count in zip(keys, sizes, self.directions, strict=True)
             ),
         }
 

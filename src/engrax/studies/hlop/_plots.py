@@ -43,6 +43,7 @@ def plots(run: Any) -> dict[str, Figure]:
         found["methods"] = _methods(run, methods)
     if "hlop" in run:
         found["subspaces"] = _subspaces(run["hlop"])
+        found["angles"] = _angles(run["hlop"])
     if "interference" in run:
         found["interference"] = _interference(run["interference"])
         found["plasticity"] = _plasticity(run["interference"])
@@ -165,13 +166,35 @@ def _subspaces(arm: Any) -> Figure:
         part = arm.isel(layer=level)
         for name, label, color, line in (
             ("best_energy", "best: principal components", figures.PALETTE[0], "--"),
-            ("energy", "lateral neurons", LAYERS[level % 3], "-"),
+            ("energy", "lateral neurons", figures.PALETTE[2], "-"),
             ("alignment", "mean squared cosine", figures.MUTED, ":"),
         ):
             values = 100 * part[name].transpose("seed", "tick").to_numpy()
             figures.band(panel, x, values, label=label, color=color, linestyle=line)
         panel.set(xticks=x, ylim=(min(50.0, panel.get_ylim()[0]), 102))
     grid[0].set_ylabel("share (%)")
+    _legend_below(figure, grid[0])
+    return figure
+
+
+def _angles(arm: Any) -> Figure:
+    """The principal angles between lateral neurons and principal components, by their cosines."""
+    layers = [str(name) for name in arm["layer"].to_numpy()]
+    figure, grid = figures.panels(
+        len(layers), xlabel="principal angle, by size", ylabel="its cosine", titles=layers
+    )
+    for level, panel in enumerate(grid):
+        for task, label, color, line in (
+            (0, "after the first task", figures.PALETTE[2], "-"),
+            (-1, "after the last task, of its activity", figures.PALETTE[1], "--"),
+        ):
+            part = arm.isel(tick=task, layer=level)
+            # As many angles as components in every seed.
+            count = int(part["components"].min())
+            cosine = part["cosine"].transpose("seed", "component").to_numpy()[:, :count]
+            x = np.arange(1, count + 1)
+            figures.band(panel, x, cosine, label=label, color=color, linestyle=line)
+        panel.set_ylim(0, 1.05)
     _legend_below(figure, grid[0])
     return figure
 
@@ -188,7 +211,7 @@ def _interference(arm: Any) -> Figure:
     for level, panel in enumerate(grid):
         for name, label, color in (
             ("random_interference", "random directions, as many", figures.PALETTE[0]),
-            ("interference", "lateral neurons", LAYERS[level % 3]),
+            ("interference", "lateral neurons", figures.PALETTE[2]),
         ):
             values = arm[name].isel(tick=1, layer=level).transpose("seed", "step").to_numpy()
             steps, smooth = _blocks(values)
