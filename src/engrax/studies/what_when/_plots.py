@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def half_width(values: np.ndarray) -> np.ndarray:
     n = len(values)
     if n < 2:
         return np.zeros(values.shape[1:])
-    return stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n)
+    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n))
 
 
 def dots(ax: Axes, x: ArrayLike, values: np.ndarray, **style: Any) -> None:
@@ -117,7 +118,8 @@ def prediction(run: Any) -> Figure:
             ):
                 figures.band(panel, at, values, label=name, color=color)
                 panel.plot(at, truth, color=color, linestyle="--", linewidth=1)
-            belief = stats.beta(*map(float, beta_confidence(y[:, k].mean(), config.what_rate)))
+            mean = jnp.float32(y[:, k].mean())
+            belief = stats.beta(*map(float, beta_confidence(mean, config.what_rate)))
             low, high = belief.ppf(0.025), belief.ppf(0.975)
             left.text(
                 0.02, 0.97 - 0.08 * k, f"y({name}) = {y[:, k].mean():.2f}, believed in "

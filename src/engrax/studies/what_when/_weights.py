@@ -19,7 +19,9 @@ class Angles:
     def __call__(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Between the "what" and the "when" weights of each condition."""
         what, when = np.asarray(state["what"], float), np.asarray(state["when"], float)
-        cosine = np.abs((what * when).sum(-1)) / (_norm(what) * _norm(when))
+        size = _norm(what) * _norm(when)
+        # A channel whose event has not occurred has weights of zero, which point nowhere.
+        cosine = np.abs((what * when).sum(-1)) / np.where(size > 0, size, 1.0)
         angles = [
             np.asarray(principal_angles(jnp.asarray(v), jnp.asarray(w)))
             for v, w in zip(state["what"], state["when"], strict=True)
