@@ -1,7 +1,9 @@
-"""The reservoir in Brian 2, as a program of its own: `python _brian_reservoir.py NETWORK.npz MODE`.
+"""The reservoir in Brian 2, as a program of its own: run as
+`python _brian_reservoir.py NETWORK.npz MODE THREADS`.
 
 Brian 2 wants other versions of NumPy than JAX does, so it lives in another environment. MODE is
-"cython" (the default of Brian) or "standalone" (a C++ program). For each line it reads it runs once
+"cython" (the default of Brian, one thread) or "standalone" (a C++ program, with OpenMP for more
+threads than one). For each line it reads it runs once
 from the start and answers with seconds of wall and processor time; spikes are left, after the
 first run, in a file next to the network.
 """
@@ -79,7 +81,7 @@ def build(given: dict, mode: str) -> tuple[Network, SpikeMonitor]:
     return Network(group, synapses, monitor), monitor
 
 
-def main(path: str, mode: str) -> None:
+def main(path: str, mode: str, threads: int) -> None:
     """Runs once a line."""
     given = dict(np.load(path))
     prefs.core.default_float_dtype = np.float32
@@ -87,6 +89,8 @@ def main(path: str, mode: str) -> None:
     duration = len(given["cue"]) * ms
     if mode == "standalone":
         set_device("cpp_standalone", build_on_run=False)
+        if threads > 1:
+            prefs.devices.cpp_standalone.openmp_threads = threads
         network, monitor = build(given, mode)
         network.run(duration)
         device.build(directory=tempfile.mkdtemp(), compile=True, run=False)
@@ -98,7 +102,8 @@ def main(path: str, mode: str) -> None:
         if mode == "standalone":
             device.run()
             # What the C++ program took for its steps, without starting it and reading its files.
-            wall = processor = float(device._last_run_time)
+            wall = float(device._last_run_time)
+            processor = wall * threads
         else:
             network.restore()
             begin = time.perf_counter(), time.process_time()
@@ -111,4 +116,4 @@ def main(path: str, mode: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -2,8 +2,9 @@
 
 Brian 2 runs in a process of its own: name its interpreter in ENGRAX_BRIAN (an environment with
 `brian2` and a C++ compiler). Both sides get the same neurons, weights and cue, in float32, with
-the same scheme. Rounding grows in a recurrent network, so spikes are the same only for a while;
-how long is part of the gate, and after that both have to fire alike.
+the same scheme, and two threads where there are lanes for them. Rounding grows in a recurrent
+network, so spikes are the same only for a while; how long is part of the gate, and after that both
+have to fire alike.
 """
 
 import os
@@ -19,9 +20,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.sharding import AxisType, PartitionSpec
 
 from engrax.spiking import IzhikevichReservoir
 
+from ._machine import THREADS
 from ._report import Comparison
 from ._run import measure
 from ._timer import ROUNDS, Alternation, Timing, seconds
@@ -48,8 +51,9 @@ class Peer:
             gain=np.tile(gains[:, None], (1, net.bias.shape[0])),
         )  # fmt: skip
         script = Path(__file__).parent / "_brian_reservoir.py"
+        threads = min(len(gains), THREADS)
         self.process = subprocess.Popen(
-            [os.environ["ENGRAX_BRIAN"], str(script), str(path), mode],
+            [os.environ["ENGRAX_BRIAN"], str(script), str(path), mode, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._answer("ready")
@@ -96,7 +100,7 @@ def cue() -> np.ndarray:
 def run(
     net: IzhikevichReservoir, gains: jax.Array, inputs: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Spikes (lane, time, n) and last rates; many lanes share every matrix product."""
+    """Spikes (lane, time, n) and last rates; lanes go one by one on each of the devices."""
 
     def one(gain: jax.Array) -> tuple[jax.Array, jax.Array]:
         lane = eqx.tree_at(lambda net: net.cue_gain, net, gain)
@@ -107,10 +111,17 @@ def run(
         state, spikes = jax.lax.scan(step, lane.init_state(), inputs)
         return spikes, lane.rates(state)
 
-    if gains.shape[0] == 1:
-        spikes, rates = one(gains[0])
-        return spikes[None], rates[None]
-    return jax.vmap(one)(gains)
+    lanes = gains.shape[0]
+    devices = min(lanes, jax.local_device_count())
+    mesh = jax.make_mesh((devices,), ("run",), axis_types=(AxisType.Auto,))
+    spec = PartitionSpec("run")
+    # The first lane once more, as often as it takes for every device to get as many.
+    padded = jnp.concatenate([gains, jnp.full(-lanes % devices, gains[0])])
+    spread = jax.shard_map(
+        lambda mine: jax.lax.map(one, mine), mesh=mesh, in_specs=spec, out_specs=spec,
+        check_vma=False,
+    )  # fmt: skip
+    return jax.tree.map(lambda leaf: leaf[:lanes], spread(padded))
 
 
 def gate(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -139,8 +150,7 @@ def comparisons() -> Iterator[Comparison]:
         raise SystemExit("Name an interpreter that has brian2 in ENGRAX_BRIAN.")
     inputs = jnp.asarray(cue())
     for n, lanes in CASES:
-        form = "events" if lanes == 1 else "dense"
-        net = IzhikevichReservoir(n, recurrence=form, key=jr.key(0))
+        net = IzhikevichReservoir(n, key=jr.key(0))
         gains = jnp.linspace(7.5, 8.5, lanes) if lanes > 1 else jnp.full(1, 8.0)
         work = partial(_blocked, net, gains, inputs)
         for mode, name in (("cython", "Cython"), ("standalone", "C++ standalone")):

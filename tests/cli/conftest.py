@@ -11,8 +11,8 @@ from engrax._registry import ENTRY_POINTS
 from engrax.cli import main
 
 INSTALLED = (
-    importlib.metadata.EntryPoint("tiny", "tiny_study:STUDY", ENTRY_POINTS),
-    importlib.metadata.EntryPoint("broken", "tiny_study:BROKEN", ENTRY_POINTS),
+    importlib.metadata.EntryPoint("tiny", "tests.tiny_study:STUDY", ENTRY_POINTS),
+    importlib.metadata.EntryPoint("broken", "tests.tiny_study:BROKEN", ENTRY_POINTS),
 )
 
 

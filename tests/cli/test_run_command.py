@@ -12,7 +12,7 @@ import pytest
 import engrax as package
 from engrax.cli import _progress
 from engrax.lab import claims_hash
-from tiny_study import CLAIMS
+from tests.tiny_study import CLAIMS
 
 
 @pytest.fixture

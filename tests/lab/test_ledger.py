@@ -21,7 +21,7 @@ from engrax.lab import (
     write_table,
 )
 from engrax.lab._ledger import BEGIN, END, config_hash, read_ledger, with_table
-from tiny_study import CLAIMS, STUDY, Config
+from tests.tiny_study import CLAIMS, STUDY, Config
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 
 from engrax.lab import Run, render_report, run_study
 from engrax.lab._interval_svg import interval_svg
-from tiny_study import BROKEN, STUDY, Config
+from tests.tiny_study import BROKEN, STUDY, Config
 
 
 @pytest.fixture(scope="module")

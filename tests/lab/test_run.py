@@ -30,7 +30,7 @@ from engrax.lab import (
     redraw,
     run_study,
 )
-from tiny_study import CLAIMS, STUDY, Config, Counter, plots
+from tests.tiny_study import CLAIMS, STUDY, Config, Counter, plots
 
 
 class Hill(System):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import TEXT, WORDS, untrained
 
 from engrax.text import LanguageModel, TextError
 from engrax.text._sampling import next_byte_probabilities
+from tests.text.small_models import TEXT, WORDS, untrained
 
 KINDS = ("bdh", "bdh_prime", "gpt")
 

@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ET
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import TEXT, untrained
 
 from engrax.tasks import Text
 from engrax.text import TextError, look_inside, write_look
 from engrax.text._letters import at_end, letters, summed
 from engrax.text._look_page import page
 from engrax.text._synapses import find_synapses, follow, frequent_words, occurrences
+from tests.text.small_models import TEXT, untrained
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from small_models import untrained
 
 from engrax.text import LanguageModel, TextError
+from tests.text.small_models import untrained
 
 KINDS = ("bdh", "bdh_prime", "gpt")
 

@@ -7,11 +7,11 @@ import signal
 
 import numpy as np
 import pytest
-from small_models import TEXT, TRAINING, architecture
 
 from engrax.lab import Interrupted
 from engrax.tasks import Text
 from engrax.text import LanguageModel, TextError, Training, _memory, train_language_model
+from tests.text.small_models import TEXT, TRAINING, architecture
 
 
 def train(out, kind="bdh", **more):

@@ -77,7 +77,7 @@ def present(
     at = time(config)
     target = event_bump(at, latency, config.bump)
     gates = readout.gates(at, occurs, latency) * jnp.float32(learn)
-    events = occurs * (
+    events = occurs[None] * (
         (at[:, None] >= latency[None]) & (at[:, None] < latency[None] + config.event_ms)
     ).astype(jnp.float32)
     steps, n = round(1 / config.dt), config.neurons
