@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from engrax.lab import Arm, Claim, Part, Reference, at_most, equivalent
-from engrax.nn import BDH, Decoder
+from engrax.nn import BDH, Decoder, head_decays
 
 from . import _data
 from ._config import Config
@@ -30,7 +30,9 @@ VOCAB = 256
 def bdh(config: Config, n: int, **more: Any) -> eqx.Partial:
     """Builds a BDH of n neurons in the study's other sizes."""
     sizes = {"n": n, "d": config.d, "heads": config.heads, "layers": config.layers}
-    return eqx.Partial(BDH, **(sizes | {"dropout": config.dropout} | more))
+    sizes |= {"dropout": config.dropout, "init_scale": config.init_scale} | more
+    decay = head_decays(sizes["heads"], float(config.memory)) if config.memory else None
+    return eqx.Partial(BDH, decay=decay, **sizes)
 
 
 def gpt(config: Config, size: int, **more: Any) -> eqx.Partial:
@@ -40,14 +42,15 @@ def gpt(config: Config, size: int, **more: Any) -> eqx.Partial:
         if config.gpt_shapes
         else (all_sizes(config)[size] // (4 * config.d), config.d, config.heads)
     )
-    return decoder(layers, d, heads, config.length, config.dropout, **more)
+    return decoder(config, layers, d, heads, config.length, **more)
 
 
 def decoder(
-    layers: int, d: int, heads: int, context: int, dropout: float = 0.0, **more: Any
+    config: Config, layers: int, d: int, heads: int, context: int, **more: Any
 ) -> eqx.Partial:
-    """Builds a GPT with ALiBi, as the paper's baseline."""
-    return eqx.Partial(Decoder, VOCAB, d, layers, heads, context=context, dropout=dropout, **more)
+    """Builds a GPT of any size."""
+    more = {"positions": config.gpt_positions, "dropout": config.dropout} | more
+    return eqx.Partial(Decoder, VOCAB, d, layers, heads, context=context, **more)
 
 
 def all_sizes(config: Config) -> tuple[int, ...]:
@@ -77,7 +80,7 @@ def _shakespeare(config: Config, name: str) -> Arm:
     n, d, heads = config.shakespeare_n, config.shakespeare_d, config.shakespeare_heads
     length = config.shakespeare_length
     if name == "gpt":
-        build = decoder(n // (4 * d), d, heads, length, config.dropout)
+        build = decoder(config, n // (4 * d), d, heads, length)
     else:
         more = {"gated": True, "merge_logits": True} if name == "gated" else {}
         sizes = {"d": d, "heads": heads, "layers": config.shakespeare_layers}
