@@ -91,6 +91,10 @@ def _learning(run: Any) -> Figure:
         if f"{name}_middle" in run:
             curve = run[f"{name}_middle"]["validation_loss"]
             figures.band(ax, curve["tick"], curve.values, label=label, color=COLORS[name])
+        if f"{name}_long" in run:
+            curve = run[f"{name}_long"]["validation_loss"]
+            style: dict[str, Any] = {"color": COLORS[name], "linestyle": "--"}
+            figures.band(ax, curve["tick"], curve.values, label=f"{label}, longer", **style)
     if "detached" in run:
         curve = run["detached"]["validation_loss"]
         label = "BDH without BPTT"

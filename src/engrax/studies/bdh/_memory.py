@@ -16,7 +16,7 @@ from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
 from ._losses import Intervention, byte_losses, content_loss, translations
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 MODELS = ("bdh", "gpt")
 INTERVENTIONS: tuple[Intervention, ...] = ("intact", "cleared", "no writes")
@@ -91,7 +91,7 @@ def _arm(config: Config) -> Arm:
             "chance": ("model",),
         },
         coords={"model": list(MODELS), "intervention": list(INTERVENTIONS)},
-        needs=tuple(f"{name}_middle" for name in MODELS),
+        needs=tuple(probed(config, name) for name in MODELS),
         start=Take(MODELS),
         measure=measure,
     )

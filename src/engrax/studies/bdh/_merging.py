@@ -18,7 +18,7 @@ from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
 from ._losses import byte_losses
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 from ._training import clone, mean_nats, text_arm
 
 BRANCHES = ("first_branch", "second_branch")
@@ -77,8 +77,8 @@ def _branch(config: Config, which: int) -> Arm:
     """A clone of the middle model that goes on with another pair."""
     text = _data.corpus(config, config.branches[which])
     build = family(config, "bdh", SIZES.index("middle"))
-    steps = config.branch_steps
-    return text_arm(config, build, text, steps=steps, needs=("bdh_middle",), start=clone)
+    steps, base = config.branch_steps, (probed(config, "bdh"),)
+    return text_arm(config, build, text, steps=steps, needs=base, start=clone)
 
 
 def _merged(config: Config) -> Arm:
@@ -101,7 +101,7 @@ def _merged(config: Config) -> Arm:
             "pair": ["-".join(pair) for pair in pairs],
             "way": [f"{source} to {target}" for _, (source, target) in ways],
         },
-        needs=("bdh_middle", *BRANCHES),
+        needs=(probed(config, "bdh"), *BRANCHES),
         start=Take(names),
         measure=Merged(held, windows, texts),
     )

@@ -76,6 +76,19 @@ def _arm(config: Config, name: str, size: int) -> Arm:
     return text_arm(config, build, text, activity=activity, needs=middle, start=same_rate)
 
 
+def probed(config: Config, name: str) -> str:
+    """The arm of the BDH or GPT that later claims look into."""
+    return f"{name}_long" if config.long_steps else f"{name}_middle"
+
+
+def _long(config: Config, name: str) -> Arm:
+    """The middle size, trained for longer at the rate that was found."""
+    text, size = _data.corpus(config, config.pair), SIZES.index("middle")
+    more: dict[str, Any] = {"needs": (f"{name}_middle",), "start": same_rate}
+    build, activity = family(config, name, size), name == "bdh"
+    return text_arm(config, build, text, activity=activity, steps=config.long_steps, **more)
+
+
 def _shakespeare(config: Config, name: str) -> Arm:
     n, d, heads = config.shakespeare_n, config.shakespeare_d, config.shakespeare_heads
     length = config.shakespeare_length
@@ -141,6 +154,8 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         for name in FAMILIES
         for i in order
     }
+    if config.long_steps:
+        found |= {f"{name}_long": eqx.Partial(_long, config, name) for name in ("bdh", "gpt")}
     if config.shakespeare_steps:
         found |= {
             f"shakespeare_{name}": eqx.Partial(_shakespeare, config, name) for name in FAMILIES

@@ -20,7 +20,7 @@ from engrax.tasks import RepeatedFacts
 from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, bdh, family, gpt
+from ._scaling import SIZES, bdh, family, gpt, probed
 from ._training import learner, nats, same_rate, text_arm, tuned
 
 WARMUP, WORD, REPEATS = 13, 8, 8
@@ -131,7 +131,8 @@ def _relu_gpt(config: Config) -> Arm:
     """The GPT of the middle size with ReLU, at the rate of the other."""
     build = gpt(config, SIZES.index("middle"), activation=jax.nn.relu)
     text = _data.corpus(config, config.pair)
-    return text_arm(config, build, text, needs=("gpt_middle",), start=same_rate)
+    steps = config.long_steps or config.steps
+    return text_arm(config, build, text, steps=steps, needs=("gpt_middle",), start=same_rate)
 
 
 def _activity(config: Config) -> Arm:
@@ -149,7 +150,7 @@ def _activity(config: Config) -> Arm:
             "hidden_active": ("when", "gpt_layer"),
         },
         coords={"when": ["untrained", "trained"]},
-        needs=("bdh_middle", "relu_gpt"),
+        needs=(probed(config, "bdh"), "relu_gpt"),
         start=Take(("bdh", "relu_gpt")),
         measure=Activity(held, text.x[:16]),
     )

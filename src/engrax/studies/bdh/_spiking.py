@@ -19,7 +19,7 @@ from engrax.tasks import Sentence
 from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 
 def spiking_logits(
@@ -132,7 +132,7 @@ def _arm(config: Config) -> Arm:
         1,
         dims={"loss": ("spikes",)},
         coords={"spikes": list(config.resolutions)},
-        needs=("bdh_middle",),
+        needs=(probed(config, "bdh"),),
         start=Take(("bdh",)),
         measure=Spiking(held, tuple(given), config.resolutions),
     )

@@ -18,7 +18,7 @@ from engrax.tasks import MiniParliament, Sentence
 
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 MODELS = ("bdh", "gpt")
 READOUTS = ("synapse", "untrained", "shuffled labels", "best neuron", "GPT")
@@ -207,7 +207,7 @@ def _arm(config: Config) -> Arm:
             "kind": list(KINDS),
             "axis": ["layer", "head", "i", "j"],
         },
-        needs=tuple(f"{name}_middle" for name in MODELS),
+        needs=tuple(probed(config, name) for name in MODELS),
         start=Take(MODELS),
         measure=Readout(held, choose, test),
     )
