@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
-PACKAGES = {"spiking": ("snntorch", "spikingjelly")}
+PACKAGES = dict.fromkeys(("hlop", "spiking"), ("snntorch", "spikingjelly"))
 """What a topic imports beyond PyTorch."""
 VARIABLES = {"bdh": "ENGRAX_BDH_REFERENCE", "reservoir": "ENGRAX_BRIAN"}
 """The variable that says where a topic's peer is, if it cannot be a package beside ours."""
