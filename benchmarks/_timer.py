@@ -12,9 +12,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 ROUNDS = 5
-PAUSE = 0.3
-"""Seconds before a timing in which the other side's threads, which wait in a loop for more work,
-go to sleep; without them the second side would share its cores with the first."""
 
 
 class Timing(NamedTuple):
@@ -87,7 +84,6 @@ def alternate(
     times: tuple[list[tuple[float, float]], ...] = ([], [])
     for number in range(rounds):
         for side in (0, 1) if number % 2 == 0 else (1, 0):
-            time.sleep(PAUSE)
             times[side].append(seconds((ours, peer)[side]))
     sides = (
         Timing(begin, *zip(*taken, strict=True)) for begin, taken in zip(first, times, strict=True)
