@@ -20,8 +20,8 @@ class Config:
     branches: tuple[tuple[str, str], ...] = (("en", "fr"), ("en", "pt"))
     """The two pairs that clones of it go on with, to be merged (C6)."""
     words: int | None = 6
-    """Nouns, currencies, countries, months and years that the mini-parliament speaks of, of each;
-    None for all it knows."""
+    """Nouns, countries, months and years that the mini-parliament speaks of, of each, and half of
+    the currencies; None for all it knows."""
     train_bytes: int = 400_000
     """Bytes of a pair to train on."""
     held_out_bytes: int = 24_000
