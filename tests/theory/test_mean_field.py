@@ -192,6 +192,7 @@ def test_lines_where_there_is_nothing_to_find():
     end = retrieval_spinodal(6, np.array([0.90, 0.902, 0.905, 0.91, 0.92]), 0.1).load
     assert np.all(np.diff(end) <= 0)
     assert end[0] < 0.02
+    assert np.all(retrieval_spinodal(6, np.array([0.915, 0.92, 0.93, 0.95]), 0.1).load == 0)
     assert np.isnan(at_line(3, 0.6).load)  # stable up to the spinodal
     assert float(at_line(3, 0.0).load) == 0
 

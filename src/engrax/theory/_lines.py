@@ -129,7 +129,9 @@ def _spinodal_point(model: Model, temperature: Array, entropy: Array) -> Line:
         return window, Line(load[best], found.m[best], found.n[best], found.q[best])
 
     _, found = jax.lax.scan(zoom, (high, low), length=3)
-    return jax.tree.map(lambda a: a[-1], found)
+    point = jax.tree.map(lambda a: a[-1], found)
+    # Where nothing retrieves, the upper end is 0 up to rounding, and so would the load be noise.
+    return point._replace(load=jnp.where(high > low, point.load, 0.0))
 
 
 def _upper_end(model: Model, temperature: Array, entropy: Array) -> Array:
