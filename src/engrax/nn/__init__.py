@@ -1,5 +1,6 @@
 """Layers and models: modules that know nothing of how they are trained."""
 
+from . import bases
 from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
@@ -48,6 +49,7 @@ __all__ = [
     "TruncatedBPTT",
     "TwoLayerNet",
     "accumulate",
+    "bases",
     "capture",
     "conv2d",
     "conv_sizes",
