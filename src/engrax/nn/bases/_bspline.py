@@ -1,5 +1,6 @@
 """Uniform B-splines in closed form."""
 
+import functools
 import math
 from typing import final
 
@@ -74,4 +75,4 @@ class BSpline(Basis):
             (-1) ** j * math.comb(k + 1, j) / math.factorial(k) * jnp.maximum(v - j, 0.0) ** k
             for j in range(k // 2 + 1)
         ]
-        return sum(terms[1:], terms[0])
+        return functools.reduce(jnp.add, terms)
