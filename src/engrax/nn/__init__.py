@@ -13,12 +13,19 @@ from ._conv_net import ConvNet, Pool, conv_sizes
 from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._free_wavelet import FreeWaveletLayer
 from ._initializers import uniform_fan_in
+from ._kan import KAN, KANLayer
+from ._kan_conv import KANConv1d, KANConv2d
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
 from ._pooling import max_pool, mean_pool, upsample
+from ._pruned_kan_layer import PrunedKANLayer
+from ._select import prune, select
+from ._selectable_kan import SelectableKAN, SelectableKANLayer
+from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
 from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
@@ -27,6 +34,7 @@ from ._upsample_conv import upsample_conv2d
 
 __all__ = [
     "BDH",
+    "KAN",
     "MLP",
     "BDHGraph",
     "BDHState",
@@ -38,10 +46,19 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "FreeWaveletLayer",
     "GraphState",
     "HiddenGraph",
+    "KANConv1d",
+    "KANConv2d",
+    "KANLayer",
     "LinearAttention",
     "Pool",
+    "PrunedKANLayer",
+    "SelectableKAN",
+    "SelectableKANConv1d",
+    "SelectableKANConv2d",
+    "SelectableKANLayer",
     "SoftmaxAttention",
     "SpikingLayer",
     "SpikingNetwork",
@@ -59,6 +76,8 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "prune",
+    "select",
     "sign_split",
     "tag",
     "text_losses",
