@@ -4,13 +4,26 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Float
 
+from .bases import Basis
+
+_NARROW = 16
+"""Below so many inputs examples lie along the fastest axis: there, functions of a few inputs are
+evaluated three times as fast on a CPU."""
+
 
 def expand(
-    features: Float[Array, "*batch size in"], coefficients: Float[Array, "out size in"]
+    basis: Basis, x: Float[Array, "*batch in"], coefficients: Float[Array, "out size in"]
 ) -> Float[Array, "*batch out"]:
-    """Sum over functions and inputs, as one matrix product."""
-    rows = features.reshape(*features.shape[:-2], -1)
-    return rows @ coefficients.reshape(len(coefficients), -1).T
+    """Sum over functions and inputs of c_jmi B_m(x_i), as one matrix product."""
+    rows = x.reshape(-1, x.shape[-1])
+    if x.shape[-1] < _NARROW and len(rows) >= 4 * x.shape[-1]:
+        columns = basis.columns(rows.T)
+        flat = coefficients.swapaxes(1, 2).reshape(len(coefficients), -1)
+        z = (flat @ columns.reshape(-1, len(rows))).T
+    else:
+        features = basis(rows, -2)
+        z = features.reshape(len(rows), -1) @ coefficients.reshape(len(coefficients), -1).T
+    return z.reshape(*x.shape[:-1], len(coefficients))
 
 
 def joined(

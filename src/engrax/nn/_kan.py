@@ -67,8 +67,7 @@ class KANLayer(eqx.Module):
 
     def __call__(self, x: Float[Array, "*batch in"]) -> Float[Array, "*batch out"]:
         """The sums at the output nodes."""
-        features = self.basis(x, -2)
-        z = expand(features, self.coefficients)
+        z = expand(self.basis, x, self.coefficients)
         return joined(z, x, self.base, self.base_weight, self.bias)
 
     def edges(self, x: Float[Array, "*batch in"]) -> Float[Array, "*batch out in"]:

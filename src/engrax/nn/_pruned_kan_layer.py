@@ -28,5 +28,5 @@ class PrunedKANLayer(eqx.Module):
         z = jnp.zeros((*x.shape[:-1], len(self.coefficients)), x.dtype)
         for k, basis in enumerate(self.pool):
             mine = jnp.where((self.picks == k)[:, None], self.coefficients, 0.0)
-            z = z + expand(basis(x, -2), mine)
+            z = z + expand(basis, x, mine)
         return joined(z, x, self.base, self.base_weight, self.bias)

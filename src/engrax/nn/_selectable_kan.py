@@ -119,7 +119,7 @@ class SelectableKANLayer(eqx.Module):
         Family by family, so that shares of 0 leave the sum's bits alone.
         """
         weighed = self.weighed(self.shares(temperature, hard))
-        sums = [expand(basis(x, -2), c) for basis, c in zip(self.pool, weighed, strict=True)]
+        sums = [expand(basis, x, c) for basis, c in zip(self.pool, weighed, strict=True)]
         z = sums[0]
         for more in sums[1:]:
             z = z + more

@@ -1,5 +1,6 @@
 """A family of its own for every input."""
 
+import abc
 from collections.abc import Sequence
 from typing import final
 
@@ -13,7 +14,7 @@ from ._basis import Basis
 
 
 class Choice(Basis):
-    """What `PerInput` and `Picked` share: families of one size, inputs along one axis of x."""
+    """A family for each input: `PerInput` or `Picked`, with families of one size."""
 
     pool: tuple[Basis, ...]
     inputs: int = eqx.field(static=True)
@@ -22,6 +23,18 @@ class Choice(Basis):
     def size(self) -> int:
         """How many functions an input has."""
         return self.pool[0].size
+
+    def columns(self, x: Float[Array, "in batch"]) -> Float[Array, "in size batch"]:
+        """The functions at many examples: here inputs lie along the first axis."""
+        return self._by_input(x)
+
+    def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
+        """The functions at `x`, along a new axis."""
+        return _put_back(self._by_input(jnp.moveaxis(x, self.inputs, 0)), self.inputs, axis)
+
+    @abc.abstractmethod
+    def _by_input(self, x: Array) -> Array:
+        """(inputs, ...) -> (inputs, size, ...)."""
 
     def _checked(self, pool: Sequence[Basis]) -> tuple[Basis, ...]:
         check_pool(pool)
@@ -53,19 +66,14 @@ class PerInput(Choice):
                 f"expected one number from 0 to {len(self.pool) - 1} an input."
             )
 
-    def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
-        """The functions at `x`, along a new axis."""
-        first = jnp.moveaxis(x, self.inputs, 0)
-        _check_inputs(len(first), len(self.picks))
+    def _by_input(self, x: Array) -> Array:
+        _check_inputs(len(x), len(self.picks))
         picks = np.asarray(self.picks)
         groups = [np.flatnonzero(picks == k) for k in range(len(self.pool))]
         parts = [
-            basis(first[group], 1)
-            for basis, group in zip(self.pool, groups, strict=True)
-            if len(group)
+            basis(x[group], 1) for basis, group in zip(self.pool, groups, strict=True) if len(group)
         ]
-        features = jnp.concatenate(parts)[np.argsort(np.concatenate(groups))]
-        return _put_back(features, self.inputs, axis)
+        return jnp.concatenate(parts)[np.argsort(np.concatenate(groups))]
 
 
 @final
@@ -92,16 +100,11 @@ class Picked(Choice):
         self.picks = picks
         self.inputs = inputs
 
-    def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
-        """The functions at `x`, along a new axis."""
-        first = jnp.moveaxis(x, self.inputs, 0)
-        _check_inputs(len(first), len(self.picks))
+    def _by_input(self, x: Array) -> Array:
+        _check_inputs(len(x), len(self.picks))
         # Lambdas, since JAX hashes a branch, and a module hashes its arrays.
         branches = [lambda value, basis=basis: basis(value, 0) for basis in self.pool]
-        features = jax.lax.map(
-            lambda pair: jax.lax.switch(pair[0], branches, pair[1]), (self.picks, first)
-        )
-        return _put_back(features, self.inputs, axis)
+        return jax.lax.map(lambda pair: jax.lax.switch(pair[0], branches, pair[1]), (self.picks, x))
 
 
 def check_pool(pool: Sequence[Basis]) -> None:
