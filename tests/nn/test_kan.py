@@ -182,6 +182,7 @@ def test_free_wavelets():
     [
         (lambda: layer(n_in=0), "widths 0 and 4"),
         (lambda: KAN((3,), bases.BSpline(8), key=jr.key(0)), "KAN got widths"),
+        (lambda: KAN((3, 2, 1), [bases.BSpline(8)], key=jr.key(0)), "1 bases for 2 layers"),
         (lambda: bases.PerInput((bases.BSpline(8),), (1,)), "from 0 to 0"),
         (lambda: bases.PerInput((), (1,)), "sizes \\[\\]"),
         (lambda: bases.PerInput((bases.BSpline(8), bases.RBF(7)), (1,)), "sizes \\[7, 8\\]"),

@@ -111,9 +111,10 @@ class KAN(eqx.Module):
     """Kolmogorov-Arnold layers in a row: the first takes x as it is, later ones tanh of it.
 
     Data belong on the basis' domain, [-1, 1]; `squash` keeps hidden nodes on it. There is no other
-    activation between layers.
+    activation between layers. `basis` serves all layers, or there is one for each.
 
-    Raises ValueError for fewer than two widths, or widths below 1.
+    Raises ValueError for fewer than two widths, widths below 1, or another number of bases than
+    layers.
     """
 
     layers: tuple[KANLayer | PrunedKANLayer, ...]
@@ -122,16 +123,24 @@ class KAN(eqx.Module):
     def __init__(
         self,
         widths: Sequence[int],
-        basis: Basis,
+        basis: Basis | Sequence[Basis],
         *,
         base: Callable[[Array], Array] | None = jax.nn.silu,
         squash: Callable[[Array], Array] = jnp.tanh,
         key: Key[Array, ""],
     ) -> None:
         check_widths("KAN", widths)
+        bases = [basis] * (len(widths) - 1) if isinstance(basis, Basis) else list(basis)
+        if len(bases) != len(widths) - 1:
+            raise ValueError(
+                f"KAN got {len(bases)} bases for {len(widths) - 1} layers; expected one for all, "
+                "or one a layer."
+            )
         self.layers = tuple(
-            KANLayer(n_in, n_out, basis, base=base, key=named(key, f"layer{level}"))
-            for level, (n_in, n_out) in enumerate(itertools.pairwise(widths), start=1)
+            KANLayer(n_in, n_out, one, base=base, key=named(key, f"layer{level}"))
+            for level, ((n_in, n_out), one) in enumerate(
+                zip(itertools.pairwise(widths), bases, strict=True), start=1
+            )
         )
         self.squash = squash
 
