@@ -27,6 +27,15 @@ from ._select import prune, select
 from ._selectable_kan import SelectableKAN, SelectableKANLayer
 from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
 from ._spiking_network import SpikingLayer, SpikingNetwork
+from ._symbolic import (
+    CANDIDATES,
+    Candidate,
+    Reading,
+    SymbolicKAN,
+    read_edge,
+    read_function,
+    read_kan,
+)
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
@@ -34,11 +43,13 @@ from ._upsample_conv import upsample_conv2d
 
 __all__ = [
     "BDH",
+    "CANDIDATES",
     "KAN",
     "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
+    "Candidate",
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
@@ -55,6 +66,7 @@ __all__ = [
     "LinearAttention",
     "Pool",
     "PrunedKANLayer",
+    "Reading",
     "SelectableKAN",
     "SelectableKANConv1d",
     "SelectableKANConv2d",
@@ -62,6 +74,7 @@ __all__ = [
     "SoftmaxAttention",
     "SpikingLayer",
     "SpikingNetwork",
+    "SymbolicKAN",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
@@ -77,6 +90,9 @@ __all__ = [
     "mean_pool",
     "parameter_count",
     "prune",
+    "read_edge",
+    "read_function",
+    "read_kan",
     "select",
     "sign_split",
     "tag",
