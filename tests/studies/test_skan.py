@@ -12,12 +12,13 @@ import xarray as xr
 
 from engrax.core import Batch
 from engrax.lab import figures, run_study
-from engrax.nn import MLP, SelectableKAN, parameter_count
+from engrax.nn import MLP, SelectableKAN, bases, parameter_count
 from engrax.studies.skan import CLAIMS, SCALES, STUDY, Config, arms, plots
 from engrax.studies.skan import _claims as claims
 from engrax.studies.skan import _measures as measures
 from engrax.studies.skan._functions import groups, kan_parameters, mlp_widths, picked_kan, pool
 from engrax.studies.skan._learner import drawn, gated, learner, mean_squares, plain
+from engrax.studies.skan._nets import ConvKAN, ConvReLU, SelectableConvKAN
 
 SMOKE = SCALES["smoke"]
 
@@ -79,7 +80,7 @@ def others(run):
     return {f"{k}_{g}": run[f"skan_{g}"] for k in ("mixture", "random") for g in ("1d", "2d")}
 
 
-def test_claims_on_images_by_hand():
+def made_images():
     def accuracy(values, **dims):
         data = xr.DataArray(np.asarray(values, float), dims=["seed", *dims], coords=dims)
         return xr.Dataset({"test_accuracy": data.expand_dims(tick=[1])})
@@ -89,10 +90,15 @@ def test_claims_on_images_by_hand():
         run[f"conv_skan_{i}"] = accuracy([0.9, 0.8])
         run[f"conv_single_{i}"] = accuracy([[0.8, 0.7], [0.9, 0.7]], family=["a", "b"])
         run[f"conv_cnn_wide_{i}"] = accuracy([0.85, 0.85])
+    run |= {"flat_skan": accuracy([0.9, 0.9]), "flat_mlp": accuracy([0.8, 0.95])}
+    return run
+
+
+def test_claims_on_images_by_hand():
+    run = made_images()
     np.testing.assert_allclose(claims.conv_lead(run), [0.15, 0.0])
     np.testing.assert_allclose(claims.rank_lead(run), [1.0, -1.0])
     np.testing.assert_allclose(claims.cnn_lead(run, "cnn_wide"), [0.05, -0.05])
-    run |= {"flat_skan": accuracy([0.9, 0.9]), "flat_mlp": accuracy([0.8, 0.95])}
     np.testing.assert_allclose(claims.digits_lead(run), [0.1, -0.05])
 
 
@@ -140,16 +146,84 @@ def test_random_families_stay():
     chosen = drawn(model, fresh, jnp.float32(1.0))
     for layer, old in zip(chosen.layers, model.layers, strict=True):
         np.testing.assert_allclose(layer.shares().max(-1), 1.0, atol=1e-5)
-        np.testing.assert_allclose(layer.coefficients, old.coefficients / 3, rtol=1e-5)
+        np.testing.assert_allclose(
+            layer.coefficients, old.coefficients / len(config.families), rtol=1e-5
+        )
     outputs, entropy = gated(chosen, jnp.ones((4, 2)), jnp.float32(1.0), jnp.asarray(True))
     assert outputs.shape == (4, 1)
     assert entropy < 1e-3
 
 
+SMALL = dataclasses.replace(
+    SMOKE,
+    images=("digits",),
+    digits_widths=(64, 4, 10),
+    digits_epochs=4,
+    image_train=100,
+    image_test=60,
+    image_validation=40,
+    image_families=("bspline", "chebyshev"),
+    image_channels=(2, 3),
+    image_epochs=4,
+    image_seeds=2,
+    batch=25,
+    tune=False,
+)
+
+
+@pytest.mark.parametrize("net", ["conv_{}_1", "flat_{}"])
+def test_phases_on_images_fit_together(net):
+    """By shapes alone: what a phase begins with is what its learner would have drawn."""
+    built = {kind: arms(SMALL)[net.format(kind)]() for kind in ("full", "commit", "skan")}
+    key, clock = jax.eval_shape(lambda: jr.key(0)), jax.ShapeDtypeStruct((), jnp.int32)
+    state = None
+    for arm in built.values():
+        fresh = jax.eval_shape(lambda key, arm=arm: arm.system.init(key=key), key)
+        begun = fresh if state is None else jax.eval_shape(arm.start, fresh, state)
+        assert jax.tree.structure(begun) == jax.tree.structure(fresh)
+        assert [a.shape for a in jax.tree.leaves(begun)] == [
+            a.shape for a in jax.tree.leaves(fresh)
+        ]
+        state, record = jax.eval_shape(arm.system.step, begun, clock)
+        assert set(record) == {"loss", "validation_accuracy", "test_accuracy"}
+    assert built["commit"].needs == (net.format("full"),)
+    assert built["skan"].needs == (net.format("commit"),)
+
+
+def test_convolutional_nets_are_of_fair_size():
+    for config in (SMALL, dataclasses.replace(Config(), images=("digits",))):
+        made_arms = arms(config)
+        sizes = {}
+        for kind in ("skan", "single", "cnn", "cnn_wide"):
+            system = made_arms[f"conv_{kind}_1"]().system
+            model = jax.eval_shape(lambda k, s=system: s["learner"].init(key=k)["model"], jr.key(0))
+            sizes[kind] = parameter_count(model)
+        assert sizes["skan"] == sizes["single"] > sizes["cnn"]
+        assert abs(sizes["cnn_wide"] - sizes["skan"]) < 0.1 * sizes["skan"]
+
+
+def test_signals_run_through_the_same_nets():
+    families = tuple(bases.by_name(name, 6) for name in ("bspline", "chebyshev"))
+    x = jr.uniform(jr.key(0), (5, 1, 12), minval=-1.0, maxval=1.0)
+    soft = SelectableConvKAN((1, 12), (2, 3), 3, 4, families, key=jr.key(1))
+    like = ConvKAN((1, 12), (2, 3), 3, 4, families, jnp.int32(0), key=jr.key(2))
+
+    @eqx.filter_jit
+    def run(soft, x):
+        chosen = soft.select(x, jnp.float32(0.5))
+        return chosen(x, 0.5, True), chosen.prune(like)(x), chosen.entropy(0.5)
+
+    hard, pruned, entropy = run(soft, x)
+    assert hard.shape == (5, 4)
+    np.testing.assert_allclose(pruned, hard, atol=1e-5)
+    assert 0 <= entropy <= np.log(2)
+    plain_net = ConvReLU((1, 12), (2, 3), 3, 4, key=jr.key(1))
+    assert jax.eval_shape(plain_net, x).shape == (5, 4)
+
+
 def test_smoke(smoke):
-    groups_run = [name for name in ("skan_2d", "single_2d", "mixture_2d", "random_2d", "planted",
-                                    "conv_skan_1", "flat_skan") if name in smoke]  # fmt: skip
-    assert len(groups_run) == 7
+    for name in ("skan_2d", "single_2d", "mixture_2d", "random_2d", "planted"):
+        assert name in smoke
     assert smoke["single_2d"]["test_rmse"].dims == ("seed", "task", "family", "tick")
     assert smoke["mlp_2d"]["test_rmse"].dims == ("seed", "task", "rate", "tick")
     assert not smoke.diverged
@@ -166,7 +240,7 @@ def test_smoke(smoke):
 
 def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     drawn_figures = plots(smoke)
-    assert set(drawn_figures) == {"errors", "regret", "edges", "families", "planted", "images"}
+    assert set(drawn_figures) == {"errors", "regret", "edges", "families", "planted"}
     for figure in drawn_figures.values():
         figures.check_labels(figure)
     only = Made(planted=smoke["planted"])
@@ -174,6 +248,7 @@ def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
 
 
 def test_figures_of_made_up_runs():
-    found = plots(made())
-    assert set(found) == {"errors", "regret"}
-    assert jax.default_backend() == "cpu"
+    assert set(plots(made())) == {"errors", "regret"}
+    found = plots(made_images())
+    assert set(found) == {"images"}
+    figures.check_labels(found["images"])

@@ -11,7 +11,7 @@ import xarray as xr
 from engrax.lab import Claim, Part, at_least, at_most
 
 from ._config import Config
-from ._measures import lead, regret
+from ._measures import lead, ranked, regret
 
 _DEFAULT = Config()
 FAMILIES = _DEFAULT.families
@@ -120,7 +120,7 @@ def rank_lead(run: Any) -> xr.DataArray:
     """Average rank (1 is best) of the best single family minus that of S-ConvKAN: (seed)."""
     mine, single = conv_accuracy(run, "skan"), conv_accuracy(run, "single")
     table = xr.concat([mine.expand_dims(family=["S-ConvKAN"]), single], "family", join="exact")
-    ranks = (-table).rank("family").mean("set")
+    ranks = ranked(-table, "family").mean("set")
     return ranks.drop_sel(family="S-ConvKAN").min("family") - ranks.sel(
         family="S-ConvKAN", drop=True
     )

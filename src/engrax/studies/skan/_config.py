@@ -61,7 +61,7 @@ class Config:
     digits_epochs: int = 30
     """C6: passes over the digits."""
     digits_widths: tuple[int, ...] = (64, 32, 10)
-    """C6: widths of the nets."""
+    """C6: widths of the nets; no nets if empty."""
 
     images: tuple[str, ...] = ("digits", "mnist_5k", "fashion_mnist", "mnist1d")
     """C5: sets of images (and signals)."""
@@ -109,18 +109,8 @@ SMOKE = Config(
     planted_seeds=2,
     planted_inputs=3,
     planted_outputs=2,
-    digits_epochs=4,
-    digits_widths=(64, 4, 10),
-    images=("digits",),
-    image_train=100,
-    image_test=60,
-    image_validation=40,
-    image_families=("bspline", "chebyshev"),
-    image_channels=(2, 3),
-    image_epochs=4,
-    image_seeds=2,
-    batch=25,
-    tune=False,
+    digits_widths=(),
+    images=(),
 )
 
 PAPER_SCALE = Config(

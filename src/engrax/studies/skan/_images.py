@@ -38,7 +38,8 @@ def arms(config: Config) -> dict[str, Callable[[], Arm]]:
         for number, name in enumerate(config.images, start=1)
         for kind in CONV_KINDS
     }
-    return {**conv, **{f"flat_{kind}": partial(_flat, config, kind) for kind in FLAT_KINDS}}
+    flat = FLAT_KINDS if config.digits_widths else ()
+    return {**conv, **{f"flat_{kind}": partial(_flat, config, kind) for kind in flat}}
 
 
 def split_images(config: Config, name: str) -> Split:

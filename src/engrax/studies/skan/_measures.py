@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 SUITES = {"seven": "f", "confirmation": "g"}
 """Suite -> the first letter of its tasks."""
@@ -80,7 +81,17 @@ def ranks(run: Any, suite: str) -> xr.DataArray:
     """Average rank (1 is best) of S-KAN and the families over tasks: (arm, seed)."""
     names = ["skan", *map(str, families(run))]
     table = xr.concat([other_errors(run, suite, name) for name in names], "arm", join="exact")
-    return table.assign_coords(arm=names).rank("arm").mean("task")
+    return ranked(table.assign_coords(arm=names), "arm").mean("task")
+
+
+def ranked(values: xr.DataArray, dim: str) -> xr.DataArray:
+    """Ranks along one dimension, 1 the lowest; equals share the mean of theirs."""
+    return xr.apply_ufunc(
+        lambda array: stats.rankdata(array, axis=-1),
+        values,
+        input_core_dims=[[dim]],
+        output_core_dims=[[dim]],
+    )
 
 
 def families(run: Any) -> list[str]:

@@ -111,7 +111,7 @@ def _regret(run: Any, suites: list[str]) -> Figure:
     return figure
 
 
-def _point(panel: Axes, values: np.ndarray, row: float, color: str) -> None:
+def _point(panel: Axes, values: np.ndarray, row: int, color: str) -> None:
     """One row: the mean over seeds and its 95 % interval."""
     mean, n = values.mean(), len(values)
     if n > 1:
