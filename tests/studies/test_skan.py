@@ -191,15 +191,14 @@ def test_phases_on_images_fit_together(net):
 
 
 def test_convolutional_nets_are_of_fair_size():
-    for config in (SMALL, dataclasses.replace(Config(), images=("digits",))):
-        made_arms = arms(config)
-        sizes = {}
-        for kind in ("skan", "single", "cnn", "cnn_wide"):
-            system = made_arms[f"conv_{kind}_1"]().system
-            model = jax.eval_shape(lambda k, s=system: s["learner"].init(key=k)["model"], jr.key(0))
-            sizes[kind] = parameter_count(model)
-        assert sizes["skan"] == sizes["single"] > sizes["cnn"]
-        assert abs(sizes["cnn_wide"] - sizes["skan"]) < 0.1 * sizes["skan"]
+    made_arms = arms(dataclasses.replace(Config(), images=("digits",)))
+    sizes = {}
+    for kind in ("skan", "single", "cnn", "cnn_wide"):
+        system = made_arms[f"conv_{kind}_1"]().system
+        model = jax.eval_shape(lambda k, s=system: s["learner"].init(key=k)["model"], jr.key(0))
+        sizes[kind] = parameter_count(model)
+    assert sizes["skan"] == sizes["single"] > sizes["cnn"]
+    assert abs(sizes["cnn_wide"] - sizes["skan"]) < 0.05 * sizes["skan"]
 
 
 def test_signals_run_through_the_same_nets():

@@ -1,7 +1,7 @@
 """Kolmogorov-Arnold networks as a scikit-learn regressor and classifier."""
 
 import numbers
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -83,7 +83,7 @@ class _KANEstimator(BaseEstimator):
             classes,
         )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        self._keep(fresh(self._spec, jnp.uint32(seed)))
+        self._keep(fresh(self._spec, jnp.int32(seed)))
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         return ((X - self._middle) / self._half).astype(np.float32)
@@ -121,7 +121,7 @@ class _KANEstimator(BaseEstimator):
         ]
 
     def _restored(self) -> Fit:
-        shapes = eqx.filter_eval_shape(fresh, self._spec, jnp.uint32(0))
+        shapes = eqx.filter_eval_shape(fresh, self._spec, jnp.int32(0))
         dynamic, static = eqx.partition(shapes, lambda a: isinstance(a, jax.ShapeDtypeStruct))
         leaves, tree = jax.tree.flatten(dynamic)
         arrays = [
@@ -177,14 +177,14 @@ class KANRegressor(RegressorMixin, _KANEstimator):
     ValueError : an unknown basis, or a number out of range, in `fit`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> "KANRegressor":
         """Learns from rows X (examples, features) and targets y, (examples,) or (examples, k)."""
         X, y = self._validated(X, y, reset=True)
         self._first(X, y)
         self._learn(X, (y - self._mean) / self._deviation, int(self.epochs), 0.01)
         return self
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any) -> "KANRegressor":
         """One pass over these rows at a constant rate, going on from where the model is."""
         first = not self.__sklearn_is_fitted__()
         X, y = self._validated(X, y, reset=first)
@@ -238,7 +238,7 @@ class KANClassifier(ClassifierMixin, _KANEstimator):
 
     classes_: np.ndarray
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> "KANClassifier":
         """Learns from rows X (examples, features) and labels y (examples,)."""
         X, y = self._validated(X, y, reset=True)
         self.classes_ = np.unique(y)
@@ -246,7 +246,7 @@ class KANClassifier(ClassifierMixin, _KANEstimator):
         self._learn(X, self._one_hot(y), int(self.epochs), 0.01)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> "KANClassifier":
         """One pass over these rows at a constant rate, going on from where the model is.
 
         The first call has to name all `classes`, unless they are all in y.

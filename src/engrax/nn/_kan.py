@@ -126,6 +126,7 @@ class KAN(eqx.Module):
         basis: Basis | Sequence[Basis],
         *,
         base: Callable[[Array], Array] | None = jax.nn.silu,
+        bias: bool = True,
         squash: Callable[[Array], Array] = jnp.tanh,
         key: Key[Array, ""],
     ) -> None:
@@ -137,7 +138,7 @@ class KAN(eqx.Module):
                 "or one a layer."
             )
         self.layers = tuple(
-            KANLayer(n_in, n_out, one, base=base, key=named(key, f"layer{level}"))
+            KANLayer(n_in, n_out, one, base=base, bias=bias, key=named(key, f"layer{level}"))
             for level, ((n_in, n_out), one) in enumerate(
                 zip(itertools.pairwise(widths), bases, strict=True), start=1
             )
