@@ -38,6 +38,23 @@ def test_a_regressor_learns_and_can_be_read(points):
     assert names == ["sin", "x^2"]
 
 
+def test_every_column_keeps_the_family_that_serves_it():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 2))
+    y = np.sin(4 * np.pi * x[:, 0]) + x[:, 1] ** 3  # one wave, one polynomial
+    model = KANRegressor((), basis=("chebyshev", "fourier"), functions=8, random_state=0)
+    with pytest.raises(ValueError, match="choose one as `basis`"):
+        model.partial_fit(x, y)
+    model.fit(x[:200], y[:200])
+    assert model.families_ == [["fourier", "chebyshev"]]
+    score = model.score(x[200:], y[200:])
+    assert score > 0.99
+    kept = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes
+    assert kept.partial_fit(x[:200], y[:200]).families_ == model.families_
+    assert kept.score(x[200:], y[200:]) > 0.9
+    assert KANRegressor((), epochs=1, random_state=0).fit(x, y).families_ == [["bspline"] * 2]
+
+
 def test_equal_calls_give_equal_models_and_pickles(points):
     x, y = points
     model = KANRegressor((3,), epochs=5, random_state=1).fit(x, y)
@@ -96,6 +113,9 @@ def test_classes_of_partial_fit(points):
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": 8}, "hidden_layer_sizes"),
         ({"basis": "splines"}, "no basis 'splines'"),
+        ({"basis": ()}, "several different ones"),
+        ({"basis": ("rbf", "rbf")}, "several different ones"),
+        ({"basis": ("rbf", "identity")}, "families of one size"),
         ({"functions": 3}, "at least 4"),
         ({"functions": 2.5}, "functions=2.5"),
         ({"epochs": 0}, "epochs=0"),

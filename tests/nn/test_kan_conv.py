@@ -16,6 +16,7 @@ from engrax.nn import (
     bases,
     parameter_count,
 )
+from tests.nn.cases_bases import BASES
 
 SPLINES = bases.by_name("bspline")
 POOL = (SPLINES, bases.by_name("fourier"))
@@ -51,6 +52,26 @@ def test_identity_functions_are_an_ordinary_convolution(stride, padding):
         jnp.moveaxis(LINES, -1, 0), line.coefficients[:, :, 0], (stride,), ((padding, padding),)
     )
     np.testing.assert_allclose(line(LINES), jnp.moveaxis(expected, 0, -1), atol=1e-5)
+
+
+def test_every_basis_under_jit_and_grad():
+    convs = {name: KANConv2d(2, 3, 3, basis, key=jr.key(1)) for name, basis in BASES.items()}
+
+    @eqx.filter_jit
+    def run(convs, x):
+        value = lambda convs: sum((conv(x) ** 2).mean() for conv in convs.values())
+        return {name: conv(x) for name, conv in convs.items()}, eqx.filter_grad(value)(convs)
+
+    found, gradient = run(convs, IMAGES)
+    pixels = jnp.moveaxis(IMAGES[:, 1:4, 2:5], 0, -1)  # the window of the output (1, 2)
+    for name, conv in convs.items():
+        assert found[name].shape == (3, 5, 4, 3)
+        features = BASES[name](pixels, -2)  # (3, 3, batch, functions, channels)
+        value = jnp.einsum("ijbmc,ocmij->ob", features, conv.coefficients)
+        value = value + jnp.einsum("ijbc,ocij->ob", jax.nn.silu(pixels), conv.base_weight)
+        np.testing.assert_allclose(found[name][:, 1, 2], value, atol=1e-4, err_msg=name)
+        assert np.asarray(gradient[name].coefficients).any()
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient[name]))
 
 
 def test_windows_are_layers_of_patches():

@@ -139,6 +139,21 @@ def test_gates_are_a_score():
         np.testing.assert_array_equal(before.picks(), after.picks())
 
 
+def test_a_loss_scores_every_family_kept_alone():
+    model, y = trained("edge", (3, 2)), jnp.sin(3 * X[:, :2])
+    loss = lambda net: ((net(X) - y) ** 2).mean()
+    chosen = eqx.filter_jit(lambda m: select(m, X, score=loss, temperature=0.7))(model).layers[0]
+    layer = model.layers[0]
+    losses = np.zeros((2, 3, 3))
+    for j, i, k in np.ndindex(losses.shape):
+        shares = layer.shares(0.7).at[j, i].set(jnp.arange(3) == k)
+        fixed = eqx.tree_at(lambda m: m.gates, layer, 0.7 * jnp.log(jnp.maximum(shares, 1e-30)))
+        losses[j, i, k] = ((fixed(X, 0.7) - y) ** 2).mean()
+    shares = 1 / losses / (1 / losses).sum(-1, keepdims=True)
+    np.testing.assert_allclose(chosen.shares(0.7), shares, rtol=1e-3)
+    np.testing.assert_array_equal(chosen.picks(), losses.argmin(-1))
+
+
 def in_span(key):
     """A layer whose mixture is a cubic, written in splines and in Chebyshev polynomials."""
     pool = (bases.by_name("fourier", 6), bases.by_name("bspline", 6), bases.by_name("chebyshev", 6))

@@ -70,14 +70,11 @@ def test_leads_and_regrets_by_hand():
     # Each run of the MLP keeps the rate that is best for its task.
     np.testing.assert_allclose(measures.errors(run, "mlp", "seven"), -1.0, atol=1e-9)
     np.testing.assert_allclose(measures.best_of_all(run, "seven"), -1.0, atol=1e-9)
-    table = measures.regret_table(Made({**run, **others(run)}), "seven")
-    np.testing.assert_allclose(table.sel(arm="rbf"), 1.0)
     np.testing.assert_allclose(measures.ranks(run, "seven").sel(arm="skan"), 1.75)
-
-
-def others(run):
-    """Arms that the table wants and the test does not."""
-    return {f"{k}_{g}": run[f"skan_{g}"] for k in ("mixture", "random") for g in ("1d", "2d")}
+    np.testing.assert_array_equal(measures.wins(run, "seven").sel(arm="skan"), 1)  # a tie
+    np.testing.assert_array_equal(measures.wins(run, "confirmation").sel(arm="rbf"), 2)
+    np.testing.assert_allclose(measures.curve(run, "seven", "rbf")[:, -1], 0.0, atol=1e-12)
+    np.testing.assert_allclose(measures.curve(run, "seven", "mlp")[:, -1], -1.0, atol=1e-9)
 
 
 def made_images():
@@ -239,7 +236,9 @@ def test_smoke(smoke):
 
 def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     drawn_figures = plots(smoke)
-    assert set(drawn_figures) == {"errors", "regret", "edges", "families", "planted"}
+    assert set(drawn_figures) == {
+        *("errors", "ranks", "regret", "learning", "edges", "families", "planted"),
+    }
     for figure in drawn_figures.values():
         figures.check_labels(figure)
     only = Made(planted=smoke["planted"])
@@ -247,7 +246,7 @@ def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
 
 
 def test_figures_of_made_up_runs():
-    assert set(plots(made())) == {"errors", "regret"}
+    assert set(plots(made())) == {"errors", "ranks", "regret"}
     found = plots(made_images())
     assert set(found) == {"images"}
     figures.check_labels(found["images"])

@@ -1,6 +1,8 @@
 """Kolmogorov-Arnold networks as a scikit-learn regressor and classifier."""
 
+import dataclasses
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,9 +15,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from engrax.nn import KAN, bases
+from engrax.nn import KAN, KANLayer, bases
 
-from ._kan_training import BLOCK, Fit, Spec, fresh, predicted, trained
+from ._kan_training import BLOCK, Fit, Phase, Spec, chosen, fresh, left, predicted, trained
 
 
 class _KANEstimator(BaseEstimator):
@@ -27,7 +29,7 @@ class _KANEstimator(BaseEstimator):
         self,
         hidden_layer_sizes: tuple[int, ...] = (8,),
         *,
-        basis: str = "bspline",
+        basis: str | Sequence[str] = "bspline",
         functions: int = 8,
         learning_rate: float = 1e-2,
         weight_decay: float = 1e-4,
@@ -48,7 +50,23 @@ class _KANEstimator(BaseEstimator):
     def model_(self) -> KAN:
         """The trained net, as it works on inputs scaled to [-1, 1]."""
         check_is_fitted(self)
-        return self._restored().model
+        model = self._restored().model
+        assert isinstance(model, KAN)
+        return model
+
+    @property
+    def families_(self) -> list[list[str]]:
+        """The family of every input of every layer, by name."""
+        model, names, found = self.model_, self._spec.families, []
+        for layer in model.layers:
+            inputs = layer.coefficients.shape[-1]
+            basis = layer.basis if isinstance(layer, KANLayer) else None
+            picks = basis.picks if isinstance(basis, bases.Picked) else np.zeros(inputs, int)
+            found.append([names[k] for k in np.asarray(picks)])
+        return found
+
+    def _names(self) -> tuple[str, ...]:
+        return (self.basis,) if isinstance(self.basis, str) else tuple(self.basis)
 
     def _check_parameters(self) -> None:
         sizes = self.hidden_layer_sizes
@@ -68,7 +86,13 @@ class _KANEstimator(BaseEstimator):
                 f"learning_rate={self.learning_rate!r}, weight_decay={self.weight_decay!r}; "
                 "expected a rate above 0 and a decay of at least 0."
             )
-        bases.by_name(self.basis, int(self.functions))  # says what is wrong with them
+        names = self._names() if isinstance(self.basis, str | list | tuple) else ()
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"basis={self.basis!r}; expected the name of a family, or several different ones."
+            )
+        # Both say what is wrong with them.
+        bases.check_pool([bases.by_name(name, int(self.functions)) for name in names])
 
     def _begin(self, X: np.ndarray, outputs: int, classes: bool) -> None:
         """Scaling by these rows, and fresh weights."""
@@ -77,36 +101,65 @@ class _KANEstimator(BaseEstimator):
         self._middle, self._half = (high + low) / 2, half
         self._spec = Spec(
             (X.shape[1], *map(int, self.hidden_layer_sizes), outputs),
-            self.basis,
+            self._names(),
             int(self.functions),
             int(self.batch_size),
             classes,
         )
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        self._keep(fresh(self._spec, jnp.int32(seed)))
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         return ((X - self._middle) / self._half).astype(np.float32)
 
-    def _learn(self, X: np.ndarray, targets: np.ndarray, epochs: int, floor: float) -> None:
+    def _fit(self, X: np.ndarray, targets: np.ndarray) -> None:
+        """All passes of a fit; with several families, the three phases of selection."""
+        data, epochs = self._padded(X, targets), int(self.epochs)
+        spec, seed = self._spec, jnp.int32(self._seed)
+        if len(spec.families) == 1:
+            self._keep(trained(spec, fresh(spec, seed), *data, self._phase(epochs)))
+            return
+        full, commit = max(1, round(epochs / 2)), max(1, round(0.15 * epochs))
+        soft = dataclasses.replace(spec, soft=True)
+        border = full / (full + commit)
+        first, second = (
+            self._phase(n, span=span, hard=hard)
+            for n, span, hard in ((full, (0.0, border), False), (commit, (border, 1.0), True))
+        )
+        fit = trained(soft, fresh(soft, seed), *data, first)
+        seen = self._scaled(X[np.linspace(0, len(X) - 1, 4 * BLOCK).astype(int)])
+        fit = trained(soft, chosen(fit, jnp.asarray(seen)), *data, second)
+        last = self._phase(max(1, epochs - full - commit), share=1 / 3)
+        self._keep(trained(spec, left(fit), *data, last))
+
+    def _pass(self, X: np.ndarray, targets: np.ndarray, *, first: bool) -> None:
+        """One pass at a constant rate."""
+        if first and len(self._spec.families) > 1:
+            raise ValueError(
+                f"partial_fit cannot choose between the families {self._spec.families}; choose one "
+                "as `basis`, or call `fit` first."
+            )
+        begun = fresh(self._spec, jnp.int32(self._seed)) if first else self._restored()
+        phase = self._phase(1, floor=1.0)
+        self._keep(trained(self._spec, begun, *self._padded(X, targets), phase))
+
+    def _phase(self, epochs: int, *, share: float = 1.0, floor: float = 0.01, **more: Any) -> Phase:
+        return Phase.of(epochs, share * self.learning_rate, floor, self.weight_decay, **more)
+
+    def _padded(self, X: np.ndarray, targets: np.ndarray) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Scaled rows and targets, with zeros behind them, and how many there are."""
         rows = len(X)
         size = max(BLOCK, 1 << (rows - 1).bit_length())
-        padded = [
+        x, y = (
             jnp.asarray(np.pad(part, ((0, size - rows), (0, 0))))
             for part in (self._scaled(X), targets.astype(np.float32))
-        ]
-        counts = jnp.int32(rows), jnp.int32(epochs)
-        numbers = (self.learning_rate, floor, self.weight_decay)
-        fit = trained(
-            self._spec, self._restored(), *padded, *counts, *(jnp.float32(n) for n in numbers)
         )
-        self._keep(fit)
+        return x, y, jnp.int32(rows)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Outputs (rows, out) in double precision, block by block."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        rows, model = len(X), self._restored().model
+        rows, model = len(X), self.model_
         scaled = np.pad(self._scaled(X), ((0, -rows % BLOCK), (0, 0)))
         blocks = scaled.reshape(-1, BLOCK, X.shape[1])
         found = [np.asarray(predicted(self._spec, model, jnp.asarray(block))) for block in blocks]
@@ -155,8 +208,12 @@ class KANRegressor(RegressorMixin, _KANEstimator):
     ----------
     hidden_layer_sizes : tuple of int
         Nodes of each hidden layer; () for none.
-    basis : str
-        Family of functions, a name in `engrax.nn.bases.FAMILIES`.
+    basis : str, or several of them
+        Family of functions, a name in `engrax.nn.bases.FAMILIES`. Of several, every input of every
+        layer keeps the one that serves it best: `fit` trains all of them for half of the passes,
+        selects (see `engrax.nn.select`), leaves the others out, and trains on. The net ends with
+        the size of one family; until then a pass takes about as many times as long as there are
+        families.
     functions : int
         Functions of the family on every edge.
     learning_rate, weight_decay : float
@@ -170,18 +227,20 @@ class KANRegressor(RegressorMixin, _KANEstimator):
 
     Attributes
     ----------
-    model_ : the net, an `engrax.nn.KAN` on scaled columns. n_features_in_ : columns seen in `fit`.
+    model_ : the net, an `engrax.nn.KAN` on scaled columns. families_ : names of the family of every
+    input, layer by layer. n_features_in_ : columns seen in `fit`.
 
     Raises
     ------
-    ValueError : an unknown basis, or a number out of range, in `fit`.
+    ValueError : an unknown basis, families of unequal size, or a number out of range, in `fit`;
+    several families in a `partial_fit` without a `fit` before it.
     """
 
     def fit(self, X: Any, y: Any) -> "KANRegressor":
         """Learns from rows X (examples, features) and targets y, (examples,) or (examples, k)."""
         X, y = self._validated(X, y, reset=True)
         self._first(X, y)
-        self._learn(X, (y - self._mean) / self._deviation, int(self.epochs), 0.01)
+        self._fit(X, (y - self._mean) / self._deviation)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> "KANRegressor":
@@ -195,7 +254,7 @@ class KANRegressor(RegressorMixin, _KANEstimator):
                 f"partial_fit got {y.shape[1]} targets a row, and an earlier call {len(self._mean)}"
                 "; give as many, or begin anew with `fit`."
             )
-        self._learn(X, (y - self._mean) / self._deviation, 1, 1.0)
+        self._pass(X, (y - self._mean) / self._deviation, first=first)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -243,7 +302,7 @@ class KANClassifier(ClassifierMixin, _KANEstimator):
         X, y = self._validated(X, y, reset=True)
         self.classes_ = np.unique(y)
         self._begin(X, len(self.classes_), classes=True)
-        self._learn(X, self._one_hot(y), int(self.epochs), 0.01)
+        self._fit(X, self._one_hot(y))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> "KANClassifier":
@@ -261,7 +320,7 @@ class KANClassifier(ClassifierMixin, _KANEstimator):
                 f"partial_fit got classes {unique_labels(classes)}, and an earlier call "
                 f"{self.classes_}; leave them out, or begin anew with `fit`."
             )
-        self._learn(X, self._one_hot(y), 1, 1.0)
+        self._pass(X, self._one_hot(y), first=first)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

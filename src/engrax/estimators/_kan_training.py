@@ -8,44 +8,88 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from engrax.nn import KAN, bases
+from engrax.nn import KAN, SelectableKAN, bases, prune, select
 
 BLOCK = 256
 """Rows of data are padded to powers of two from here on, and predicted so many at a time: equal
 shapes share a program, and a prediction does not depend on the rows beside it."""
+COLD, ENTROPY = 0.3, 1e-3
+"""Temperature of the gates and weight of their entropy, once families are to be selected."""
 
 
 class Spec(eqx.Module):
     """What kind of net it is; static, so that equal ones share programs."""
 
     widths: tuple[int, ...] = eqx.field(static=True)
-    basis: str = eqx.field(static=True)
+    families: tuple[str, ...] = eqx.field(static=True)
     functions: int = eqx.field(static=True)
     batch: int = eqx.field(static=True)
     classes: bool = eqx.field(static=True)
+    soft: bool = eqx.field(static=True, default=False)
+    """Whether all families are weighed; else every input of a layer has one."""
 
-    def model(self, key: Key[Array, ""]) -> KAN:
+    def model(self, key: Key[Array, ""]) -> KAN | SelectableKAN:
         """A fresh net."""
-        return KAN(self.widths, bases.by_name(self.basis, self.functions), key=key)
+        pool = tuple(bases.by_name(name, self.functions) for name in self.families)
+        if self.soft:
+            return SelectableKAN(self.widths, pool, key=key)
+        if len(pool) == 1:
+            return KAN(self.widths, pool[0], key=key)
+        picks = [bases.Picked(pool, jnp.zeros(n, jnp.int32)) for n in self.widths[:-1]]
+        return KAN(self.widths, picks, key=key)
 
 
 class Fit(eqx.Module):
     """Weights, Adam's moments and the key of the order."""
 
-    model: KAN
+    model: KAN | SelectableKAN
     optimizer: Any
     key: Key[Array, ""]
+
+
+class Phase(eqx.Module):
+    """One stretch of training: the rate falls to `floor` of itself along a part of a cosine.
+
+    Gates, where there are any, cool down from 1 and their entropy weighs in; or they are hard.
+    """
+
+    epochs: Int[Array, ""]
+    rate: Float[Array, ""]
+    floor: Float[Array, ""]
+    decay: Float[Array, ""]
+    begin: Float[Array, ""]
+    end: Float[Array, ""]
+    hard: Bool[Array, ""]
+
+    @classmethod
+    def of(
+        cls,
+        epochs: int,
+        rate: float,
+        floor: float,
+        decay: float,
+        span: tuple[float, float] = (0.0, 1.0),
+        *,
+        hard: bool = False,
+    ) -> "Phase":
+        """The phase with its numbers as arrays, so that all phases share a program."""
+        rates = (jnp.float32(rate), jnp.float32(floor), jnp.float32(decay))
+        ends = (jnp.float32(span[0]), jnp.float32(span[1]))
+        return cls(jnp.int32(epochs), *rates, *ends, jnp.asarray(hard))
 
 
 @eqx.filter_jit
 def fresh(spec: Spec, seed: Int[Array, ""]) -> Fit:
     """Before the first pass."""
     key = jr.key(seed)
-    model = spec.model(jr.fold_in(key, 0))
+    return _begun(spec.model(jr.fold_in(key, 0)), jr.fold_in(key, 1))
+
+
+def _begun(model: KAN | SelectableKAN, key: Key[Array, ""]) -> Fit:
     moments = optax.scale_by_adam().init(eqx.filter(model, eqx.is_inexact_array))
-    return Fit(model, moments, jr.fold_in(key, 1))
+    return Fit(model, moments, key)
 
 
 @eqx.filter_jit
@@ -55,37 +99,37 @@ def trained(
     x: Float[Array, "padded in"],
     y: Float[Array, "padded out"],
     rows: Int[Array, ""],
-    epochs: Int[Array, ""],
-    rate: Float[Array, ""],
-    floor: Float[Array, ""],
-    decay: Float[Array, ""],
+    phase: Phase,
 ) -> Fit:
-    """Passes over the first `rows` rows in random order; the rate falls to `floor` of itself.
+    """Passes over the first `rows` rows in random order.
 
     Classes come one-hot. The loss is the mean square or the cross-entropy of a batch's rows.
     """
     steps = -(-rows // spec.batch)
-    whole = jnp.maximum(steps * epochs, 1).astype(jnp.float32)
+    whole = jnp.maximum(steps * phase.epochs, 1).astype(jnp.float32)
 
-    def loss(model: KAN, index: Array, counts: Array) -> Array:
-        outputs, targets = model(x[index]), y[index]
+    def loss(model: KAN | SelectableKAN, index: Array, counts: Array, place: Array) -> Array:
+        outputs, extra = _outputs(model, x[index], place, phase.hard)
         if spec.classes:
-            each = -(targets * jax.nn.log_softmax(outputs)).sum(-1)
+            each = -(y[index] * jax.nn.log_softmax(outputs)).sum(-1)
         else:
-            each = ((outputs - targets) ** 2).mean(-1)
-        return jnp.where(counts, each, 0.0).sum() / jnp.maximum(counts.sum(), 1)
+            each = ((outputs - y[index]) ** 2).mean(-1)
+        return jnp.where(counts, each, 0.0).sum() / jnp.maximum(counts.sum(), 1) + extra
 
     def step(t: Array, carry: tuple[Any, Any, Array, Array]) -> tuple[Any, Any, Array, Array]:
         arrays, moments, order, epoch = carry
-        places = t * spec.batch + jnp.arange(spec.batch)
-        index = jnp.take(order, places, mode="clip")
+        rank = t * spec.batch + jnp.arange(spec.batch)
+        index = jnp.take(order, rank, mode="clip")
+        place = (epoch * steps + t).astype(jnp.float32) / whole
         trained, fixed = eqx.partition(eqx.combine(arrays, static), eqx.is_inexact_array)
-        gradient = jax.grad(lambda w: loss(eqx.combine(w, fixed), index, places < rows))(trained)
+        gradient = jax.grad(lambda w: loss(eqx.combine(w, fixed), index, rank < rows, place))(
+            trained
+        )
         with jax.numpy_dtype_promotion("standard"):
             updates, moments = optax.scale_by_adam().update(gradient, moments)
-        place = (epoch * steps + t).astype(jnp.float32) / whole
-        now = rate * (floor + (1 - floor) * (1 + jnp.cos(math.pi * place)) / 2)
-        moved = jax.tree.map(lambda w, u: w - now * (u + decay * w), trained, updates)
+        along = phase.begin + (phase.end - phase.begin) * place
+        now = phase.rate * (phase.floor + (1 - phase.floor) * (1 + jnp.cos(math.pi * along)) / 2)
+        moved = jax.tree.map(lambda w, u: w - now * (u + phase.decay * w), trained, updates)
         return eqx.filter(eqx.combine(moved, fixed), eqx.is_array), moments, order, epoch
 
     def epoch(e: Array, carry: tuple[Any, Any, Array]) -> tuple[Any, Any, Array]:
@@ -93,13 +137,37 @@ def trained(
         key, now = jr.split(key)
         # Padding sorts behind every row.
         draws = jnp.where(jnp.arange(len(x)) < rows, jr.uniform(now, (len(x),)), 2.0)
-        carry = (arrays, moments, jnp.argsort(draws), e)
-        arrays, moments, _, _ = jax.lax.fori_loop(0, steps, step, carry)
+        inner = (arrays, moments, jnp.argsort(draws), e)
+        arrays, moments, _, _ = jax.lax.fori_loop(0, steps, step, inner)
         return arrays, moments, key
 
     arrays, static = eqx.partition(fit.model, eqx.is_array)
-    arrays, moments, key = jax.lax.fori_loop(0, epochs, epoch, (arrays, fit.optimizer, fit.key))
+    start = (arrays, fit.optimizer, fit.key)
+    arrays, moments, key = jax.lax.fori_loop(0, phase.epochs, epoch, start)
     return Fit(eqx.combine(arrays, static), moments, key)
+
+
+def _outputs(model: Any, x: Array, place: Array, hard: Array) -> tuple[Array, Array]:
+    """What the net says, and what the gates' entropy costs."""
+    if not isinstance(model, SelectableKAN):
+        return model(x), jnp.float32(0)
+    along = jnp.where(hard, 1.0, place)
+    temperature = 1 + (COLD - 1) * along
+    return model(x, temperature, hard), ENTROPY * along * model.entropy(temperature)
+
+
+@eqx.filter_jit
+def chosen(fit: Fit, x: Float[Array, "batch in"]) -> Fit:
+    """Gates set to the family that contributes most at each node; Adam begins anew."""
+    assert isinstance(fit.model, SelectableKAN)
+    return _begun(select(fit.model, x, temperature=COLD), fit.key)
+
+
+@eqx.filter_jit
+def left(fit: Fit) -> Fit:
+    """The other families left out; Adam begins anew. Which are kept stays data."""
+    assert isinstance(fit.model, SelectableKAN)
+    return _begun(prune(fit.model), fit.key)
 
 
 @eqx.filter_jit

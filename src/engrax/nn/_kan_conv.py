@@ -131,6 +131,7 @@ class KANConv2d(KANConv):
     """
 
     dims = 2
+    __init__ = KANConv.__init__  # type checkers would make one of the fields
 
     def __call__(
         self, x: Float[Array, " channels height width *batch"]
@@ -143,6 +144,7 @@ class KANConv1d(KANConv):
     """`KANConv2d` along one axis: x is (channels, length), or (channels, length, batch)."""
 
     dims = 1
+    __init__ = KANConv.__init__
 
     def __call__(
         self, x: Float[Array, " channels length *batch"]

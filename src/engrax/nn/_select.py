@@ -1,6 +1,8 @@
 """Choosing a family for every node of a selectable net, and leaving the others out."""
 
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -21,7 +23,7 @@ def select(
     model: SelectableKAN,
     x: Float[Array, "batch in"],
     *,
-    score: Score = "rms",
+    score: Score | Callable[[Callable[[Array], Array]], Array] = "rms",
     warm: Literal["gate", "refit"] = "gate",
     temperature: float | Float[Array, ""] = 1.0,
 ) -> SelectableKAN:
@@ -35,37 +37,72 @@ def select(
     - `"refit"`: -log of the mean squared residual when the functions of the node are fitted by the
       family, base and constant (least squares, ridge 1e-4 around the present coefficients). It
       favors flexible families; better for `warm` than as a score. For `node_in` alone.
+    - a function from a net to its loss, a positive number: the node keeps family k alone, the rest
+      of the net is as it was, and the lowest loss wins. On points that were held out:
+      `select(model, x, score=lambda net: ((net(x_validation) - y_validation) ** 2).mean())`. The
+      net is run once for every node and family.
 
     What a family starts from afterwards: `warm="gate"` its coefficients times its share,
     `warm="refit"` the fit above (base weights and bias are those of the picked families), which
     leaves the function nearly unchanged. The gates become temperature * log(score / sum), so that
     shares are the scores' and the pick stands first; for `"refit"` the scores are the inverse
-    residuals.
+    residuals, for a loss its inverse.
 
     Works under `jit` and `vmap`.
 
     Raises:
         ValueError: `"refit"` for another granularity than `node_in`.
     """
-    if "refit" in (score, warm) and any(m.granularity != "node_in" for m in model.layers):
+    named = score if isinstance(score, str) else ""
+    if "refit" in (named, warm) and any(m.granularity != "node_in" for m in model.layers):
         raise ValueError(
             "select can refit inputs' functions alone; use granularity='node_in', or score='rms' "
             "with warm='gate'."
         )
     inputs = model.inputs(x, temperature)
     layers = tuple(
-        _selected(layer, seen, score, warm, temperature)
-        for layer, seen in zip(model.layers, inputs, strict=True)
+        _selected(
+            layer,
+            seen,
+            score if isinstance(score, str) else _alone(model, level, score, temperature),
+            warm,
+            temperature,
+        )
+        for level, (layer, seen) in enumerate(zip(model.layers, inputs, strict=True))
     )
     return eqx.tree_at(lambda model: model.layers, model, layers)
 
 
+def _alone(
+    model: SelectableKAN,
+    level: int,
+    loss: Callable[[Callable[[Array], Array]], Array],
+    temperature: float | Array,
+) -> Array:
+    """(*nodes, families): 1 / loss where a node of layer `level` keeps one family alone."""
+    gates = model.layers[level].gates
+    families = gates.shape[-1]
+    flat = gates.reshape(-1, families)
+
+    def score(place: Array) -> Array:
+        node, kept = place // families, place % families
+        # The others' shares are 0 at any temperature.
+        row = jnp.where(jnp.arange(families) == kept, 0.0, -1e9)
+        moved = flat.at[node].set(row).reshape(gates.shape)
+        net = eqx.tree_at(lambda m: m.layers[level].gates, model, moved)
+        return 1 / jnp.maximum(loss(partial(net, temperature=temperature)), 1e-12)
+
+    return jax.lax.map(score, jnp.arange(flat.size)).reshape(gates.shape)
+
+
 def _selected(
-    layer: SelectableKANLayer, x: Array, score: Score, warm: str, temperature: float | Array
+    layer: SelectableKANLayer, x: Array, score: Any, warm: str, temperature: float | Array
 ) -> SelectableKANLayer:
+    """One layer of `select`; `score` is a name, or the scores themselves."""
     weighed = layer.weighed(layer.shares(temperature))
-    fit = _Refit.of(layer, x, weighed) if "refit" in (score, warm) else None
-    scores = _scores(layer, x, weighed, score, temperature, fit)
+    named = isinstance(score, str)
+    fit = _Refit.of(layer, x, weighed) if warm == "refit" or (named and score == "refit") else None
+    scores: Array = _scores(layer, x, weighed, score, temperature, fit) if named else score
     shares = scores / scores.sum(-1, keepdims=True)
     gates = temperature * jnp.log(jnp.maximum(shares, 1e-9))
     if warm == "gate" or fit is None:
@@ -84,7 +121,7 @@ def _scores(
     layer: SelectableKANLayer,
     x: Array,
     weighed: Array,
-    score: Score,
+    score: str,
     temperature: float | Array,
     fit: "_Refit | None",
 ) -> Array:

@@ -150,6 +150,7 @@ class SelectableKANConv2d(_SelectableKANConv):
     """
 
     dims = 2
+    __init__ = _SelectableKANConv.__init__  # type checkers would make one of the fields
 
     def __call__(
         self,
@@ -181,6 +182,7 @@ class SelectableKANConv1d(_SelectableKANConv):
     """`SelectableKANConv2d` along one axis: x is (channels, length), or with a batch behind."""
 
     dims = 1
+    __init__ = _SelectableKANConv.__init__
 
     def __call__(
         self,

@@ -57,6 +57,8 @@ class RBF(_Radial):
         ValueError: fewer than two centers, an empty interval, or a width that is not positive.
     """
 
+    __init__ = _Radial.__init__  # type checkers would make one of the fields
+
     def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
         """The bumps at `x`, along a new axis."""
         return jnp.exp(-(self._distances(x, axis) ** 2))
@@ -71,6 +73,8 @@ class RSWAF(_Radial):
     Raises:
         ValueError: fewer than two centers, an empty interval, or a width that is not positive.
     """
+
+    __init__ = _Radial.__init__  # type checkers would make one of the fields
 
     def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
         """The bumps at `x`, along a new axis."""

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from engrax.lab import figures
 
+from ._drawing import called, legend_below
 from ._measures import GROUPS, families
 
 COLORS = (*figures.PALETTE[1:7], figures.PALETTE[0])
@@ -58,7 +59,7 @@ def edges(run: Any) -> Figure | None:
                 panel.set_axis_off()
                 continue
             panel.plot(x, curves[j, i], color=COLORS[family % len(COLORS)])
-        name = names[family].replace("_", " ") if names else f"family {family}"
+        name = called(names[family]) if names else f"family {family}"
         grid[row * columns].set_title(f"{labels[level]} {i + 1}: {name}", loc="left", fontsize=8)
         grid[row * columns].set_ylabel("function value")
     with figures.style():
@@ -87,14 +88,12 @@ def picks(run: Any) -> Figure:
     figure, panel = figures.axes(xlabel="task", ylabel="nodes that keep the family (%)")
     bottom = np.zeros(len(shares))
     for k in range(shares.shape[1]):
-        label = names[k].replace("_", " ") if names else f"family {k}"
+        label = called(names[k]) if names else f"family {k}"
         panel.bar(
             np.arange(len(shares)), shares[:, k], bottom=bottom, color=COLORS[k % len(COLORS)],
             label=label, width=0.8,
         )  # fmt: skip
         bottom += shares[:, k]
     panel.set_xticks(range(len(shares)), [tasks[i] for i in order])
-    with figures.style():
-        lines, labels = panel.get_legend_handles_labels()
-        figure.legend(lines, labels, loc="outside lower center", ncols=min(6, len(labels)))
+    legend_below(figure, panel, 6)
     return figure

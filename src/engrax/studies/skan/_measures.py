@@ -70,18 +70,46 @@ def regret(run: Any, suite: str, other: str) -> xr.DataArray:
     return (other_errors(run, suite, other) - best).max("task")
 
 
-def regret_table(run: Any, suite: str) -> xr.DataArray:
-    """Mean over seeds of the regret of S-KAN, the mixture, random picks, MLPs and each family."""
-    names = ["skan", "mixture", "random", "mlp", *map(str, families(run))]
-    values = [float(regret(run, suite, name).mean()) for name in names]
-    return xr.DataArray(values, {"arm": names}, ("arm",))
-
-
 def ranks(run: Any, suite: str) -> xr.DataArray:
     """Average rank (1 is best) of S-KAN and the families over tasks: (arm, seed)."""
     names = ["skan", *map(str, families(run))]
     table = xr.concat([other_errors(run, suite, name) for name in names], "arm", join="exact")
     return ranked(table.assign_coords(arm=names), "arm").mean("task")
+
+
+def wins(run: Any, suite: str) -> xr.DataArray:
+    """On how many tasks S-KAN, or a family, has the lowest error of them: (arm, seed)."""
+    names = ["skan", *map(str, families(run))]
+    table = xr.concat([other_errors(run, suite, name) for name in names], "arm", join="exact")
+    return (table == table.min("arm")).sum("task").assign_coords(arm=names)
+
+
+def curve(run: Any, suite: str, other: str) -> xr.DataArray:
+    """log10 of the test error over the steps, mean over tasks: (seed, tick).
+
+    S-KAN's phases follow one another; an MLP's run keeps the learning rate of `errors`.
+    """
+    single = other in families(run)
+    parts = ("full", "commit", "skan") if other == "skan" else ("single" if single else other,)
+    found: list[Any] = []
+    for group in GROUPS:
+        if f"{parts[0]}_{group}" not in run:
+            continue
+        steps = 0
+        pieces: list[xr.DataArray] = []
+        for part in parts:
+            arm = run[f"{part}_{group}"]
+            test: xr.DataArray = arm["test_rmse"]
+            if "rate" in test.dims:
+                test = _best(test, arm["validation_rmse"].isel(tick=-1, drop=True), "rate")
+            pieces.append(test.assign_coords(tick=steps + arm["tick"]))
+            steps += int(arm["tick"].max())
+        whole = xr.concat(pieces, "tick", join="exact") if len(pieces) > 1 else pieces[0]
+        whole = whole.sel(family=other, drop=True) if single else whole
+        mine = [task for task in whole["task"].values if str(task).startswith(SUITES[suite])]
+        found.append(np.log10(whole.sel(task=mine)))
+    table: Any = xr.concat(found, "task", join="exact", coords="minimal", compat="override")
+    return table.mean("task")
 
 
 def ranked(values: xr.DataArray, dim: str) -> xr.DataArray:

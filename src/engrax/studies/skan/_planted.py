@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Key
 
 from engrax.core import Batch, State, Stream, named, observe, repeat, serial
@@ -82,6 +83,8 @@ def _planted(config: Config) -> Arm:
     )
     stream = Teacher(pool(config), *sizes, config.points or 1000)
     system = repeat(serial(stream=stream, learner=one), config.tick)
+    ticks = steps // config.tick
+    coords = {"tick": config.tick * (1 + np.arange(ticks))}
     return Arm(
-        observe(system, Recovered()), steps // config.tick, seeds=config.planted_seeds, chunk=1
+        observe(system, Recovered()), ticks, coords=coords, seeds=config.planted_seeds, chunk=1
     )
