@@ -2,7 +2,6 @@
 
 import dataclasses
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -27,16 +26,17 @@ class _KANEstimator(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: tuple[int, ...] = (8,),
+        hidden_layer_sizes: Any = (8,),
         *,
-        basis: str | Sequence[str] = "bspline",
-        functions: int = 8,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 1e-4,
-        epochs: int = 300,
-        batch_size: int = 256,
+        basis: Any = "bspline",
+        functions: Any = 8,
+        learning_rate: Any = 1e-2,
+        weight_decay: Any = 1e-4,
+        epochs: Any = 300,
+        batch_size: Any = 256,
         random_state: Any = None,
     ) -> None:
+        # Kept as they come: scikit-learn's contract is that `fit` checks them.
         self.hidden_layer_sizes = hidden_layer_sizes
         self.basis = basis
         self.functions = functions
@@ -71,7 +71,7 @@ class _KANEstimator(BaseEstimator):
     def _check_parameters(self) -> None:
         sizes = self.hidden_layer_sizes
         if not isinstance(sizes, tuple | list) or not all(
-            isinstance(n, numbers.Integral) and n >= 1 for n in sizes
+            isinstance(n, numbers.Integral) and int(n) >= 1 for n in sizes
         ):
             raise ValueError(
                 f"hidden_layer_sizes={sizes!r}; expected a tuple of positive whole numbers, or an "

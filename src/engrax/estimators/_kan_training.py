@@ -114,7 +114,10 @@ def trained(
             each = -(y[index] * jax.nn.log_softmax(outputs)).sum(-1)
         else:
             each = ((outputs - y[index]) ** 2).mean(-1)
-        return jnp.where(counts, each, 0.0).sum() / jnp.maximum(counts.sum(), 1) + extra
+        return (
+            jnp.where(counts, each, 0.0).sum() / jnp.maximum(counts.sum(), 1).astype(each.dtype)
+            + extra
+        )
 
     def step(t: Array, carry: tuple[Any, Any, Array, Array]) -> tuple[Any, Any, Array, Array]:
         arrays, moments, order, epoch = carry

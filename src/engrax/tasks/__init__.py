@@ -27,6 +27,7 @@ from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
 from ._images import DATASETS, load
 from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
+from ._mnist_1d import mnist_1d
 from ._parliament import MiniParliament, Sentence, Slot
 from ._patterns import (
     active_pixels,
@@ -93,6 +94,7 @@ __all__ = [
     "load",
     "load_text",
     "meet_blocks",
+    "mnist_1d",
     "noisy_examples",
     "operation_table",
     "over_expectation",

@@ -63,7 +63,7 @@ class Config:
     digits_widths: tuple[int, ...] = (64, 32, 10)
     """C6: widths of the nets; no nets if empty."""
 
-    images: tuple[str, ...] = ("digits", "mnist_5k", "fashion_mnist", "mnist1d")
+    images: tuple[str, ...] = ("digits", "mnist_5k", "fashion_mnist", "mnist_1d")
     """C5: sets of images (and signals)."""
     image_train: int | None = 3600
     """C5: training images at most."""

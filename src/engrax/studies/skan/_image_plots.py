@@ -20,7 +20,7 @@ _SET_NAMES = {
     "digits": "digits",
     "mnist_5k": "MNIST-5k",
     "fashion_mnist": "Fashion-MNIST",
-    "mnist1d": "MNIST-1D",
+    "mnist_1d": "MNIST-1D",
     "mnist": "MNIST",
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",

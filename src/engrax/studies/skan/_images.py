@@ -14,7 +14,7 @@ from jaxtyping import Array
 from engrax.core import AccuracyOn, System, named, observe, repeat, serial
 from engrax.lab import Arm, Tuning
 from engrax.nn import MLP, SelectableKAN, bases, matched_width, parameter_count, prune, select
-from engrax.tasks import Batches, Scaling, Split, load, pool2, subset
+from engrax.tasks import Batches, Scaling, Split, load, mnist_1d, pool2, subset
 
 from ._config import Config
 from ._functions import _rate, kan_parameters, mlp_widths, picked_kan, pool
@@ -44,7 +44,7 @@ def arms(config: Config) -> dict[str, Callable[[], Arm]]:
 
 def split_images(config: Config, name: str) -> Split:
     """Training, validation and test images; large ones halved where the configuration says so."""
-    data = load(name)
+    data = mnist_1d() if name == "mnist_1d" else load(name)
     have = len(data.y) - config.image_validation
     train = None if config.image_train is None else min(config.image_train, have)
     test = None if config.image_test is None else min(config.image_test, len(data.y_test))

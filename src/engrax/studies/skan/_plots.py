@@ -113,6 +113,7 @@ def _errors(run: Any, suites: list[str]) -> Figure:
             panel.errorbar(x + shift, values.mean(1), half, fmt="o", color=color, markersize=4,
                            capsize=2, elinewidth=1.2, label=name)  # fmt: skip
         panel.set_xticks(x, tasks)
+        panel.set_xlabel("formula")
         for border in x[1:] - 0.5:
             panel.axvline(border, color=figures.MUTED, linewidth=0.5, alpha=0.4)
         panel.grid(visible=False, axis="x")
@@ -172,7 +173,7 @@ def _learning(run: Any, suites: list[str]) -> Figure:
             panel.axvline(step, color=figures.INK, linewidth=0.8, linestyle=":")
             panel.text(step, 1.0, f" {text}", transform=panel.get_xaxis_transform(), va="top",
                        fontsize=8)  # fmt: skip
-    grid[-1].set_xlabel("step of Adam")
+        panel.set_xlabel("step of Adam")
     legend_below(figure, grid[0], 2)
     return figure
 
