@@ -181,8 +181,35 @@ def _ridge(columns: Array, target: Array, ridge: float = 1e-4) -> tuple[Array, A
     n = columns.shape[1]
     rows = jnp.concatenate([columns, ridge**0.5 * jnp.eye(n, dtype=columns.dtype)])
     padded = jnp.concatenate([target, jnp.zeros((n, target.shape[1]), target.dtype)])
-    change = jnp.linalg.lstsq(rows, padded)[0]
+    change = _least_squares(rows, padded)
     return change, ((target - columns @ change) ** 2).mean()
+
+
+def _least_squares(rows: Array, target: Array) -> Array:
+    """The w of least |rows w - target|, for few independent columns: Gram and Schmidt, twice.
+
+    Many small problems under `vmap` take a fifth of the time of `jnp.linalg.lstsq`.
+    """
+    n = rows.shape[1]
+
+    def orthogonal(j: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        q, r = carry
+        v = rows[:, j]
+        first = q.T @ v
+        v = v - q @ first
+        second = q.T @ v
+        v = v - q @ second
+        norm = jnp.sqrt((v**2).sum())
+        return q.at[:, j].set(v / norm), r.at[:, j].set(first + second).at[j, j].set(norm)
+
+    def substituted(i: Array, w: Array) -> Array:
+        j = n - 1 - i
+        return w.at[j].set((right[j] - r[j] @ w) / r[j, j])
+
+    start = (jnp.zeros_like(rows), jnp.zeros((n, n), rows.dtype))
+    q, r = jax.lax.fori_loop(0, n, orthogonal, start)
+    right = q.T @ target
+    return jax.lax.fori_loop(0, n, substituted, jnp.zeros_like(right))
 
 
 def prune(model: SelectableKAN, picks: tuple[Int[Array, "..."], ...] | None = None) -> KAN:

@@ -37,6 +37,8 @@ class Config:
     """Learning rate at the start of the cosine."""
     floor: float = 1e-4
     """Learning rate at its end."""
+    anneal: float = 1.0
+    """Share of the steps along which the cosine of the first two phases would run to its end."""
     fine: float = 1 / 3
     """What the rate restarts at after pruning, as a share of `rate`."""
     entropy: float = 1e-3

@@ -185,11 +185,12 @@ def _rate(system: Any) -> Any:
 def _soft(config: Config, group: Group, kind: str) -> Any:
     """The learner of the pool in one of its phases."""
     full, commit = _steps(config, config.full), _steps(config, config.commit)
+    horizon = _steps(config, config.anneal)
     build = eqx.Partial(SelectableKAN, group.widths, pool(config))
     phases = {
         "mixture": {"steps": config.steps},
-        "full": {"steps": full, "horizon": full + commit},
-        "commit": {"steps": commit, "offset": full, "horizon": full + commit, "hard": True},
+        "full": {"steps": full, "horizon": horizon},
+        "commit": {"steps": commit, "offset": full, "horizon": horizon, "hard": True},
     }
     return learner(
         build,

@@ -87,7 +87,7 @@ def _phases(config: Config, epochs: int, per_epoch: int) -> dict[str, tuple[int,
     full = max(1, round(epochs * config.full))
     commit = max(1, round(epochs * config.commit))
     fine = epochs - full - commit
-    steps = {"horizon": (full + commit) * per_epoch}
+    steps = {"horizon": max(1, round(config.anneal * epochs)) * per_epoch}
     return {
         "full": (full, {"steps": full * per_epoch, **steps}),
         "commit": (
