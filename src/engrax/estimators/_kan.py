@@ -262,6 +262,11 @@ class KANRegressor(RegressorMixin, _KANEstimator):
         found = self._outputs(X) * self._deviation + self._mean
         return found[:, 0] if self._flat else found
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         self._check_parameters()
         X, y = validate_data(
@@ -331,7 +336,8 @@ class KANClassifier(ClassifierMixin, _KANEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of every row."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         self._check_parameters()

@@ -236,7 +236,7 @@ class SymbolicKAN(NamedTuple):
 
 def read_kan(
     model: KAN,
-    x: Float[Array, "batch in"],
+    x: Float[Array, "batch in"] | Float[np.ndarray, "batch in"],
     candidates: Mapping[str, Candidate] = CANDIDATES,
     *,
     tolerance: float = 1e-3,
@@ -250,7 +250,9 @@ def read_kan(
             `read_function` refuses.
     """
     layers, biases = [], []
-    for layer, seen in zip(model.layers, model.inputs(x[:200]), strict=True):
+    for layer, seen in zip(
+        model.layers, model.inputs(jnp.asarray(x[:200], jnp.float32)), strict=True
+    ):
         if not isinstance(layer, KANLayer):
             raise ValueError(
                 "read_kan reads layers with one basis for all outputs; choose families by node_in "
