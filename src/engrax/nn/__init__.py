@@ -1,5 +1,6 @@
 """Layers and models: modules that know nothing of how they are trained."""
 
+from . import bases
 from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
@@ -12,13 +13,29 @@ from ._conv_net import ConvNet, Pool, conv_sizes
 from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._free_wavelet import FreeWaveletLayer
 from ._initializers import uniform_fan_in
+from ._kan import KAN, KANLayer
+from ._kan_conv import KANConv1d, KANConv2d
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
 from ._pooling import max_pool, mean_pool, upsample
+from ._pruned_kan_layer import PrunedKANLayer
+from ._select import prune, select
+from ._selectable_kan import SelectableKAN, SelectableKANLayer
+from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
 from ._spiking_network import SpikingLayer, SpikingNetwork
+from ._symbolic import (
+    CANDIDATES,
+    Candidate,
+    Reading,
+    SymbolicKAN,
+    read_edge,
+    read_function,
+    read_kan,
+)
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
@@ -26,10 +43,13 @@ from ._upsample_conv import upsample_conv2d
 
 __all__ = [
     "BDH",
+    "CANDIDATES",
+    "KAN",
     "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
+    "Candidate",
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
@@ -37,17 +57,29 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "FreeWaveletLayer",
     "GraphState",
     "HiddenGraph",
+    "KANConv1d",
+    "KANConv2d",
+    "KANLayer",
     "LinearAttention",
     "Pool",
+    "PrunedKANLayer",
+    "Reading",
+    "SelectableKAN",
+    "SelectableKANConv1d",
+    "SelectableKANConv2d",
+    "SelectableKANLayer",
     "SoftmaxAttention",
     "SpikingLayer",
     "SpikingNetwork",
+    "SymbolicKAN",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
     "accumulate",
+    "bases",
     "capture",
     "conv2d",
     "conv_sizes",
@@ -58,6 +90,11 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "prune",
+    "read_edge",
+    "read_function",
+    "read_kan",
+    "select",
     "sign_split",
     "tag",
     "text_losses",

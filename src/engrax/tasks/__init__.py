@@ -21,11 +21,13 @@ from ._conditioning_presets import (
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
+from ._function_suite import FunctionData, FunctionTask, bessel_j0, function_suite
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
 from ._images import DATASETS, load
 from ._meet import MeetBlock, MeetTrials, event_bump, meet_blocks
+from ._mnist_1d import mnist_1d
 from ._parliament import MiniParliament, Sentence, Slot
 from ._patterns import (
     active_pixels,
@@ -58,6 +60,8 @@ __all__ = [
     "Examples",
     "FiniteGroup",
     "FullBatch",
+    "FunctionData",
+    "FunctionTask",
     "GroupStream",
     "GroupTask",
     "Labeled",
@@ -75,6 +79,7 @@ __all__ = [
     "active_pixels",
     "available",
     "averaged_examples",
+    "bessel_j0",
     "binarize",
     "blocking",
     "cache_folder",
@@ -83,11 +88,13 @@ __all__ = [
     "event_bump",
     "extinction",
     "flip",
+    "function_suite",
     "group_task",
     "latent_inhibition",
     "load",
     "load_text",
     "meet_blocks",
+    "mnist_1d",
     "noisy_examples",
     "operation_table",
     "over_expectation",
