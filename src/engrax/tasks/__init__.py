@@ -21,6 +21,7 @@ from ._conditioning_presets import (
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
+from ._factor_labels import FactorLabels, factor_labels
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
@@ -56,6 +57,7 @@ __all__ = [
     "Entries",
     "Europarl",
     "Examples",
+    "FactorLabels",
     "FiniteGroup",
     "FullBatch",
     "GroupStream",
@@ -82,6 +84,7 @@ __all__ = [
     "conditioned_inhibition",
     "event_bump",
     "extinction",
+    "factor_labels",
     "flip",
     "group_task",
     "latent_inhibition",
