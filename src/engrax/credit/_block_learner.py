@@ -182,8 +182,8 @@ def stack_blocks(
     return eqx.filter_vmap(lambda key: block(key=key))(jr.split(key, count))
 
 
-def block_at(blocks: DenoisingBlock, index: Any) -> DenoisingBlock:
-    """One block of a stack."""
+def block_at(blocks: Any, index: Any) -> Any:
+    """One entry of a stack: of the blocks, or of what belongs to each, such as its optimizer."""
     return jax.tree.map(lambda leaf: leaf[index] if eqx.is_array(leaf) else leaf, blocks)
 
 
