@@ -116,6 +116,15 @@ def test_read_outs_of_one_final_state():
     np.testing.assert_allclose(trained_by.scores(parts, z), expected["posterior"], atol=1e-5)
 
 
+@pytest.mark.parametrize("embedding", [FIXED, LEARNED])
+def test_a_read_out_starts_by_naming_the_nearest_class(embedding):
+    learner = noprop(embedding=embedding)
+    parts = learner.model(learner.init(key=jr.key(0)))
+    z = jr.normal(jr.key(1), (50, CLASSES))
+    linear, nearest = (learner.scores(parts, z, readout=name) for name in ("linear", "nearest"))
+    np.testing.assert_array_equal(linear.argmax(1), nearest.argmax(1))
+
+
 def test_draws_and_samplers_of_a_prediction():
     learner = noprop(readout="nearest", sampler="ode", draws=3)
     state = learner.init(key=jr.key(0))

@@ -99,9 +99,7 @@ class AdjointODEClassifier(BlockLearner):
             raise ValueError(
                 "AdjointODEClassifier got a block without time; build it with time=True."
             )
-        classes, dim = embedding.weight.shape
-        readout = Readout(dim, classes, key=named(key, "readout"))
-        return {"blocks": block, "embedding": embedding, "readout": readout}
+        return {"blocks": block, "embedding": embedding, "readout": Readout(embedding)}
 
     def loss(
         self, parts: Parts, batch: Batch, key: Key[Array, ""]

@@ -61,12 +61,11 @@ class BackpropChain(BlockLearner):
         embedding = self.embedding(key=named(key, "embedding"))
         blocks = stack_blocks(self.block, self.steps, key=named(key, "blocks"))
         checked_sizes("BackpropChain", block_at(blocks, 0), embedding)
-        classes, dim = embedding.weight.shape
         return {
             "blocks": blocks,
             "embedding": embedding,
             "gates": Gates(jnp.full(self.steps, 0.5, jnp.float32)),
-            "readout": Readout(dim, classes, key=named(key, "readout")),
+            "readout": Readout(embedding),
         }
 
     def loss(

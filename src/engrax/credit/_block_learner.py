@@ -13,20 +13,27 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from engrax.core import Batch, Learner, State, accuracy, named, rebuild
-from engrax.nn import DenoisingBlock, LabelEmbedding, uniform_fan_in, without_statistics
+from engrax.nn import DenoisingBlock, LabelEmbedding, without_statistics
 
 Parts = dict[str, Any]
 
 
 class Readout(eqx.Module):
-    """Logits z W^T + b of a state z (..., dim)."""
+    """Logits z W^T + b of a state z (..., dim).
+
+    It starts by naming the nearest class: W at the embedding's rows u_c over their mean square, b
+    at -|u_c|^2 / 2 over the same. The paper says nothing of it. From random weights a chain under
+    backpropagation lets several classes share the vertex that a random read-out favors, and stays
+    there for thousands of steps; so all learners with a read-out start from this one.
+    """
 
     weight: Float[Array, "classes dim"]
     bias: Float[Array, " classes"]
 
-    def __init__(self, dim: int, classes: int, *, key: Key[Array, ""]):
-        self.weight = uniform_fan_in(key, (classes, dim), dim)
-        self.bias = jnp.zeros(classes)
+    def __init__(self, embedding: LabelEmbedding):
+        square = jnp.square(embedding.weight).sum(1)
+        self.weight = embedding.weight / square.mean()
+        self.bias = -0.5 * square / square.mean()
 
     def __call__(self, z: Float[Array, "batch dim"]) -> Float[Array, "batch classes"]:
         """Logits of the rows."""

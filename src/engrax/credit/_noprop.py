@@ -175,9 +175,8 @@ class NoProp(BlockLearner):
             )
         if isinstance(self.schedule, LearnableVariancePreserving):
             parts["schedule"] = self.schedule
-        classes, dim = embedding.weight.shape
         if self.variant != "fm" or (embedding.trained and self.anchored):
-            parts["readout"] = Readout(dim, classes, key=named(key, "readout"))
+            parts["readout"] = Readout(embedding)
         return parts
 
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
