@@ -71,16 +71,17 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        credit: str = "backprop",
+        credit: Any = "backprop",
         *,
-        hidden_layer_sizes: tuple[int, ...] = (64,),
-        blocks: int = 5,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 1e-4,
-        epochs: int = 100,
-        batch_size: int = 32,
+        hidden_layer_sizes: Any = (64,),
+        blocks: Any = 5,
+        learning_rate: Any = 3e-3,
+        weight_decay: Any = 1e-4,
+        epochs: Any = 100,
+        batch_size: Any = 32,
         random_state: Any = None,
     ):
+        # As they come, whatever their type: scikit-learn wants parameters checked in `fit`.
         self.credit = credit
         self.hidden_layer_sizes = hidden_layer_sizes
         self.blocks = blocks
@@ -134,7 +135,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of every row."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def _check_parameters(self) -> None:
         if self.credit not in CREDITS:
