@@ -67,7 +67,7 @@ class Config:
     """C2: whether baselines' rates are chosen on validation images; else the middle one."""
     ff_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     """C2: rates tried for forward-forward (Adam)."""
-    fg_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    fg_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """C2: rates tried for forward gradients (Adam)."""
     drtp_rates: tuple[float, ...] = (0.1, 0.3, 0.9)
     """C2: rates tried for direct random target projection (gradient descent)."""
@@ -76,13 +76,13 @@ class Config:
     ccl_rates: tuple[float, ...] = (0.3, 0.9, 2.7)
     """C2: rates tried for counter-current learning (gradient descent)."""
 
-    flow_epochs: int = 60
+    flow_epochs: int = 100
     """C3, C6: passes of the continuous variants over A; a multiple of `flow_every`."""
-    flow_every: int = 4
+    flow_every: int = 10
     """C3, C6: passes between two measurements of the continuous variants."""
     flow_steps: int = 100
     """C3, C6: steps of their sampler."""
-    adjoint_epochs: int = 4
+    adjoint_epochs: int = 20
     """C3: passes of the adjoint baseline over A, whose time is given to the others too."""
     adjoint_steps: int = 100
     """C3: steps of its solver."""
@@ -167,7 +167,6 @@ SCALES = {
         b_hidden=256,
         b_epochs=150,
         b_every=10,
-        flow_epochs=100,
         flow_steps=1000,
         adjoint_epochs=2,
         adjoint_steps=1000,
