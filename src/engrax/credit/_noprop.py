@@ -267,11 +267,12 @@ class NoProp(BlockLearner):
         """Scores by every read-out that is there, for the same paths; all examples at once."""
         parts = self.model(state)
         ends = self._paths(parts, x, jr.split(state["draw"], draws)).end
-        names = ("linear", "posterior", "nearest") if "readout" in parts else ("nearest",)
-        return {
-            name: jax.vmap(lambda z, name=name: self.scores(parts, z, readout=name))(ends)
-            for name in names
-        }
+        names: tuple[ReadoutName, ...] = ("linear", "posterior", "nearest")
+
+        def read(name: ReadoutName) -> Array:
+            return jax.vmap(lambda z: self.scores(parts, z, readout=name))(ends)
+
+        return {name: read(name) for name in (names if "readout" in parts else names[-1:])}
 
     def trace(self, state: State, x: Float[Array, "batch ..."]) -> Trace:
         """What every block of a `"dt"` chain sees and says along one path, all examples at once.

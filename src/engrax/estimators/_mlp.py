@@ -145,9 +145,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             )
         sizes = self.hidden_layer_sizes
         whole = isinstance(sizes, tuple | list) and all(
-            isinstance(n, numbers.Integral) and n >= 1 for n in sizes
+            isinstance(n, numbers.Integral) and int(n) >= 1 for n in sizes
         )
-        if not whole or not sizes or (self.credit == "noprop" and (len(sizes) > 1 or sizes[0] < 2)):
+        wide = self.credit != "noprop" or (whole and len(sizes) == 1 and int(sizes[0]) > 1)
+        if not whole or not len(sizes) or not wide:
             raise ValueError(
                 f"hidden_layer_sizes={sizes!r} with credit={self.credit!r}; expected a tuple of "
                 "positive whole numbers, and with 'noprop' a single one of at least 2."

@@ -56,8 +56,8 @@ class NormedDense(eqx.Module):
         if isinstance(self.norm, BatchNorm) and training:
             y, norm = self.norm.train(y)
             layer = eqx.tree_at(lambda part: part.norm, self, norm)
-        elif self.norm is not None:
-            y = jax.vmap(lambda row: self.norm(row))(y)
+        elif (norm := self.norm) is not None:
+            y = jax.vmap(lambda row: norm(row))(y)
         return (jax.nn.relu(y) if self.relu else y), layer
 
 

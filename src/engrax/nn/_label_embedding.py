@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Key, Shaped
 
 EmbeddingMode = Literal["onehot", "orthogonal", "prototype"]
@@ -72,7 +73,7 @@ class LabelEmbedding(eqx.Module):
     def __call__(self, labels: Int[Array, "*batch"]) -> Float[Array, "*batch dim"]:
         """The rows of these labels."""
         classes = len(self.weight)
-        if not isinstance(labels, jax.core.Tracer) and labels.size:
+        if labels.size and not isinstance(labels, Tracer):
             # NumPy, since JAX would trace the minimum of known labels inside a compiled function.
             known = np.asarray(labels)
             low, high = int(known.min()), int(known.max())

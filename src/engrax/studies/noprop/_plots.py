@@ -148,6 +148,7 @@ def _grid(run: Any) -> Figure:
         "grid_noprop": ("NoProp", "eta", "weight of the denoising loss"),
         "grid_fwdtp": ("FW-DTP", "step_size", "step size of the target"),
     }
+    shown = None
     for ax, (arm, (title, knob, label)) in zip(axes, kinds.items(), strict=True):
         cells = 100 * final_accuracy(run[arm]).mean("seed").transpose("rate", knob)
         shown = ax.imshow(cells, cmap="viridis", vmin=50, vmax=100, origin="lower", aspect="auto")
@@ -161,6 +162,7 @@ def _grid(run: Any) -> Figure:
             xlabel=label, ylabel="learning rate", title=f"{title} (deviation {100 * spread:.1f})"
         )
         ax.grid(visible=False)
+    assert shown is not None
     figure.colorbar(shown, ax=list(axes), label="test accuracy (%)", extend="min")
     return figure
 
