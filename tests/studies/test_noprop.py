@@ -221,7 +221,8 @@ def test_rules_are_those_of_the_sheet():
         ],
         "C4": [(0.0, inf, "t")],
         "C5": [(1.0, inf, "exact")],
-        "C6": [(0.0, inf, "t"), (0.0, inf, "t"), (-inf, 0.1, "t")],
+        "C6": [(0.0, inf, "t")] * 2,
+        "C6c": [(-inf, 0.1, "t")],
         "C7": [(0.0, 0.0, "exact")] * 2,
     }  # fmt: skip
     assert len(claims_hash(CLAIMS)) == 64

@@ -228,21 +228,33 @@ CLAIMS = (
     ),
     Claim(
         "C6",
-        "With many classes flow matching needs a learned embedding, continuous time does not, and "
-        "without its cross-entropy the learned embedding collapses.",
-        arms=("factor_fm", "factor_fm_onehot", "factor_fm_collapse", "factor_ct_onehot"),
+        "With many classes flow matching needs a learned embedding, and continuous time does not.",
+        arms=("factor_fm", "factor_fm_onehot", "factor_ct_onehot"),
         parts={
             "64 classes, FM: learned - one-hot": Part(
-                gap("factor_fm", "factor_fm_onehot"), at_least(0.0), unit="%",
+                gap("factor_fm", "factor_fm_onehot"),
+                at_least(0.0),
+                unit="%",
                 paper=0.3114 - 0.0638,
             ),
             "64 classes, one-hot: CT - FM": Part(
-                gap("factor_ct_onehot", "factor_fm_onehot"), at_least(0.0), unit="%",
+                gap("factor_ct_onehot", "factor_fm_onehot"),
+                at_least(0.0),
+                unit="%",
                 paper=0.3366 - 0.0638,
             ),
-            "distance of classes, without / with cross-entropy": Part(collapse, at_most(0.1)),
         },
         paper="CIFAR-100: FM one-hot 6.38, dim-20 31.14, prototypes 37.57 %; CT one-hot 33.66 %",
+    ),
+    Claim(
+        "C6c",
+        "Control: without the cross-entropy of the read-out the learned embedding of flow matching "
+        "collapses, to a tenth of the distance between classes that it has with it.",
+        arms=("factor_fm", "factor_fm_collapse"),
+        parts={
+            "distance of classes, without / with cross-entropy": Part(collapse, at_most(0.1)),
+        },
+        paper="said, not measured",
     ),
     Claim(
         "C7",
