@@ -1,7 +1,6 @@
 """What learners made of denoising blocks share."""
 
 import abc
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -211,12 +210,6 @@ def checked_sizes(learner: str, block: DenoisingBlock, embedding: LabelEmbedding
             f"{learner} got blocks for {mine[0]} classes in {mine[1]} dimensions and an embedding "
             f"of shape {wanted}; make them agree."
         )
-
-
-def size_of(tree: PyTree) -> int:
-    """Numbers in the floating-point arrays of a tree."""
-    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
-    return sum(math.prod(leaf.shape) for leaf in leaves)
 
 
 def batch_record(logits: Float[Array, "batch classes"], y: Array) -> dict[str, Array]:

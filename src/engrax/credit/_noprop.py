@@ -110,33 +110,10 @@ class NoProp(BlockLearner):
         draws: int = 1,
         part: int = 500,
     ):
-        if variant not in _SAMPLERS:
-            raise ValueError(f"NoProp got variant={variant!r}; expected 'dt', 'ct' or 'fm'.")
-        kind = {"dt": CosineVariancePreserving, "ct": LearnableVariancePreserving, "fm": type(None)}
-        if not isinstance(schedule, kind[variant]):
-            raise ValueError(
-                f"NoProp with variant={variant!r} got a schedule of type "
-                f"{type(schedule).__name__}; expected {kind[variant].__name__}."
-            )
-        if mode not in ("parallel", "sequential") or (mode == "sequential" and variant != "dt"):
-            raise ValueError(
-                f"NoProp with variant={variant!r} got mode={mode!r}; expected 'parallel', or "
-                "'sequential' with variant='dt', which alone has several blocks."
-            )
+        _check_options(variant, schedule, mode)
         self.readout = readout or ("nearest" if variant == "fm" else "linear")
-        if self.readout not in ("linear", "posterior", "nearest") or (
-            variant == "fm" and self.readout != "nearest"
-        ):
-            raise ValueError(
-                f"NoProp with variant={variant!r} got readout={self.readout!r}; expected 'linear', "
-                "'posterior' or 'nearest', and 'nearest' with 'fm'."
-            )
         self.sampler = sampler or _SAMPLERS[variant][0]
-        if self.sampler not in _SAMPLERS[variant]:
-            raise ValueError(
-                f"NoProp with variant={variant!r} got sampler={self.sampler!r}; expected one of "
-                f"{', '.join(_SAMPLERS[variant])}."
-            )
+        _check_prediction(variant, self.readout, self.sampler)
         if min(steps, readout_steps, pass_length, draws, part) < 1:
             raise ValueError(
                 f"NoProp got steps={steps}, readout_steps={readout_steps}, "
@@ -389,3 +366,36 @@ class NoProp(BlockLearner):
         model = {**state["model"], "readout": eqx.filter(eqx.combine(trained, fixed), eqx.is_array)}
         optimizers = {**state["optimizer"], "readout": optimizer}
         return {**state, "model": model, "optimizer": optimizers, "key": key}
+
+
+def _check_options(variant: str, schedule: Schedule | None, mode: str) -> None:
+    """Raises ValueError for an unknown variant, and for another's schedule or mode."""
+    if variant not in _SAMPLERS:
+        raise ValueError(f"NoProp got variant={variant!r}; expected 'dt', 'ct' or 'fm'.")
+    kind = {"dt": CosineVariancePreserving, "ct": LearnableVariancePreserving, "fm": type(None)}
+    if not isinstance(schedule, kind[variant]):
+        raise ValueError(
+            f"NoProp with variant={variant!r} got a schedule of type {type(schedule).__name__}; "
+            f"expected {kind[variant].__name__}."
+        )
+    if mode not in ("parallel", "sequential") or (mode == "sequential" and variant != "dt"):
+        raise ValueError(
+            f"NoProp with variant={variant!r} got mode={mode!r}; expected 'parallel', or "
+            "'sequential' with variant='dt', which alone has several blocks."
+        )
+
+
+def _check_prediction(variant: str, readout: str, sampler: str) -> None:
+    """Raises ValueError for a read-out or sampler that the variant does not have."""
+    if readout not in ("linear", "posterior", "nearest") or (
+        variant == "fm" and readout != "nearest"
+    ):
+        raise ValueError(
+            f"NoProp with variant={variant!r} got readout={readout!r}; expected 'linear', "
+            "'posterior' or 'nearest', and 'nearest' with 'fm'."
+        )
+    if sampler not in _SAMPLERS[variant]:
+        raise ValueError(
+            f"NoProp with variant={variant!r} got sampler={sampler!r}; expected one of "
+            f"{', '.join(_SAMPLERS[variant])}."
+        )
