@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Key, PyTree
 
-from engrax.core import named
+from engrax.core import draw_uniform, named
 
 from ._batch_norm import BatchNorm
 from ._conv import Conv2d
@@ -142,7 +142,7 @@ class ConvPath(eqx.Module):
     def _dropped(self, h: Array, key: Key[Array, ""] | None) -> Array:
         if key is None or self.dropout == 0:
             return h
-        keep = jr.bernoulli(key, 1 - self.dropout, h.shape)
+        keep = draw_uniform(key, h.shape) < 1 - self.dropout
         return jnp.where(keep, h / (1 - self.dropout), 0.0)
 
 

@@ -5,10 +5,11 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Key, Shaped
+
+from engrax.core import draw_normal
 
 EmbeddingMode = Literal["onehot", "orthogonal", "prototype"]
 
@@ -67,7 +68,7 @@ class LabelEmbedding(eqx.Module):
         elif classes <= wanted:
             self.weight = jax.nn.initializers.orthogonal()(key, (classes, wanted))
         else:
-            self.weight = jr.normal(key, (classes, wanted)) / jnp.sqrt(jnp.float32(wanted))
+            self.weight = draw_normal(key, (classes, wanted)) / jnp.sqrt(jnp.float32(wanted))
         self.trained = mode != "onehot"
 
     def __call__(self, labels: Int[Array, "*batch"]) -> Float[Array, "*batch dim"]:
