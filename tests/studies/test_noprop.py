@@ -39,7 +39,7 @@ def test_claims_can_be_read_and_figures_are_drawn(run):
                 assert values.ndim == 1
                 assert np.isfinite(values).all()
     drawn = plots(run)
-    assert set(drawn) == {"accuracy", "depth"}
+    assert set(drawn) == {"accuracy", "depth", "readouts"}
     for figure in drawn.values():
         figures.check_labels(figure)
 
@@ -119,24 +119,30 @@ def test_figures_of_costs_and_grids_can_be_drawn():
     names = ["noprop", "noprop, all blocks at once", "bp"]
     cost = xr.Dataset(
         {"scratch_bytes": (("method", "depth"), np.ones((3, 2))),
+         "state_bytes": (("method", "depth"), [[1.0, 1.0], [1.0, 1.0], [3.0, 3.0]]),
          "seconds": ("variant", [1.0, 1.0, 1.0])},
         {"method": names, "depth": [1, 2], "variant": ["ct", "fm", "adjoint"]},
     )  # fmt: skip
+    distribution = xr.Dataset(
+        {"exchanged_bytes": 4e3, "passed_bytes": 2e5, "seconds": ("devices", [0.2, 0.1])},
+        {"devices": [1, 2]},
+    )
     curve = arm([0.1, 0.5], [0.2, 0.4])
     spread = arm([0.5], [0.4], block_accuracy=[[0.0], [0.0]])
     spread["final"]["spread"] = ("seed", np.array([1.0, 2.0]))
     run = Made(
         cost=cost, ct=curve, fm=curve, adjoint=curve, grid_noprop=cells,
         grid_fwdtp=cells.rename(eta="step_size"), factor_fm=spread, factor_fm_onehot=spread,
-        factor_fm_collapse=spread,
+        factor_fm_collapse=spread, distribution=distribution,
     )  # fmt: skip
     drawn = plots(run)
-    assert set(drawn) == {"memory", "time", "grid", "many_classes"}
+    assert set(drawn) == {"memory", "time", "grid", "many_classes", "distribution"}
     for figure in drawn.values():
         figures.check_labels(figure)
     np.testing.assert_allclose(claims.collapse(run), [1, 1])
     np.testing.assert_allclose(claims.worst_cell_gap(run), [0, 0])
     np.testing.assert_allclose(claims.growth("bp")(run), [1])
+    np.testing.assert_allclose(claims.memory_ratio(run), [0.5])
 
 
 class Made(dict):
@@ -163,7 +169,7 @@ def arm(*rows, **final):
 
 def test_the_best_rival_is_taken_for_each_seed():
     run = Made(
-        b_noprop=arm([0.9], [0.8]), b_ff=arm([0.5], [0.7]), b_drtp=arm([0.8], [0.5]),
+        b_noprop_onehot=arm([0.9], [0.8]), b_ff=arm([0.5], [0.7]), b_drtp=arm([0.8], [0.5]),
         b_fwdtp=arm([0.1], [0.1]), b_fg=arm([0.2], [0.2]),
     )  # fmt: skip
     np.testing.assert_allclose(claims.lead(run), [0.1, 0.1])
@@ -212,7 +218,7 @@ def test_rules_are_those_of_the_sheet():
     }
     inf = np.inf
     assert regions == {
-        "C1": [(-0.01, inf, "t")] * 4,
+        "C1": [(-0.01, inf, "t")] * 6,
         "C2": [(0.0, inf, "t")],
         "C2f": [(0.0, inf, "t")] * 4,
         "C3": [

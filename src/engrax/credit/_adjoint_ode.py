@@ -6,11 +6,10 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from engrax.core import Batch, named
+from engrax.core import Batch, draw_normal, named
 from engrax.nn import DenoisingBlock, LabelEmbedding
 
 from ._block_learner import BlockLearner, Parts, Readout, batch_record, checked_sizes
@@ -132,5 +131,5 @@ class AdjointODEClassifier(BlockLearner):
             logits = block.decide(features, z, jnp.full(len(z), t))[0]
             return embedded_guess(logits, embedding) - z
 
-        start = jr.normal(key, (len(features), embedding.weight.shape[1]))
+        start = draw_normal(key, (len(features), embedding.weight.shape[1]))
         return parts["readout"](adjoint_ode(field, floats, start, self.steps))

@@ -10,7 +10,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Key
 
-from engrax.core import Batch, State, named
+from engrax.core import Batch, State, draw_normal, named
 from engrax.nn import DenoisingBlock, LabelEmbedding
 
 from ._block_learner import (
@@ -89,7 +89,7 @@ class BackpropChain(BlockLearner):
             new = (1 - gate) * z + gate * embedded_guess(logits, embedding)
             return new, eqx.filter(moved, eqx.is_array)
 
-        start = jr.normal(named(key, "start"), (len(x), embedding.weight.shape[1]))
+        start = draw_normal(named(key, "start"), (len(x), embedding.weight.shape[1]))
         gates = jnp.tanh(parts["gates"].weight)
         end, moved = jax.lax.scan(move, start, (arrays, features, gates, keys), unroll=self.unroll)
         logits = parts["readout"](end)
@@ -131,6 +131,6 @@ class BackpropChain(BlockLearner):
             return (1 - gate) * z + gate * guess, Trace(z, guess, logits, hidden)
 
         shape = (features.shape[1], embedding.weight.shape[1])
-        start = jr.normal(named(key, "start"), shape)
+        start = draw_normal(named(key, "start"), shape)
         gates = jnp.tanh(parts["gates"].weight)
         return jax.lax.scan(move, start, (arrays, features, gates))

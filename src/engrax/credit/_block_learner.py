@@ -160,6 +160,8 @@ class BlockLearner(Learner):
         return eqx.partition(parts, self.trainable(parts))
 
     def _start(self, name: str, part: PyTree) -> PyTree:
+        if not jax.tree.leaves(part):
+            return ()
         begin = self.optimizer(**self.hyper).init
         return jax.vmap(begin)(part) if name == "blocks" and self.stacked() else begin(part)
 
@@ -175,6 +177,8 @@ class BlockLearner(Learner):
     def _moved_one(
         self, part: PyTree, gradient: PyTree, optimizer: PyTree
     ) -> tuple[PyTree, PyTree]:
+        if not jax.tree.leaves(part):
+            return part, optimizer
         # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer = self.optimizer(**self.hyper).update(gradient, optimizer, part)

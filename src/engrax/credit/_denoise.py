@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, Key
 
+from engrax.core import draw_normal
+
 from ._schedules import (
     CosineVariancePreserving,
     LearnableVariancePreserving,
@@ -77,7 +79,7 @@ def denoise(
             new = jnp.sqrt(after) * found + kept
         else:
             a, b, c = posterior_coefficients(before, after)
-            new = a * found + b * z + jnp.sqrt(c) * jr.normal(key, z.shape)
+            new = a * found + b * z + jnp.sqrt(c) * draw_normal(key, z.shape)
         return new, (z, found)
 
     keys = jr.split(key, steps)

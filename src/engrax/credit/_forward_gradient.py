@@ -10,7 +10,16 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from engrax.core import Batch, Learner, State, accuracy, in_parts, named, rebuild
+from engrax.core import (
+    Batch,
+    Learner,
+    State,
+    accuracy,
+    draw_normal,
+    in_parts,
+    named,
+    rebuild,
+)
 from engrax.nn import MLP, dense, uniform_fan_in
 
 from ._layerwise import output_error
@@ -80,7 +89,7 @@ class ForwardGradient(Learner):
         for level, layer in enumerate(model.layers[:-1]):
             weight, bias = tops[level]
             z = dense(h, layer.weight, layer.bias)
-            direction = jr.normal(jr.fold_in(key, level), z.shape)
+            direction = draw_normal(jr.fold_in(key, level), z.shape)
 
             def entropy(z: Array, layer=layer, weight=weight, bias=bias) -> Any:
                 above = z if layer.activation is None else layer.activation(z)

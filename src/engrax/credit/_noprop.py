@@ -10,7 +10,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Key
 
-from engrax.core import Batch, State, named
+from engrax.core import Batch, State, draw_normal, named
 from engrax.nn import DenoisingBlock, LabelEmbedding
 
 from ._block_learner import BlockLearner, Parts, Readout, block_at, checked_sizes, stack_blocks
@@ -305,7 +305,7 @@ class NoProp(BlockLearner):
             )
 
         def path(key: Key[Array, ""]) -> Path:
-            start = jr.normal(named(key, "start"), shape)
+            start = draw_normal(named(key, "start"), shape)
             return denoise(
                 guess,
                 parts.get("schedule", self.schedule),

@@ -9,7 +9,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from engrax.core import named
+from engrax.core import draw_normal, named
 from engrax.nn import DenoisingBlock, LabelEmbedding
 
 from ._schedules import (
@@ -38,7 +38,7 @@ def block_error(
     """Mean |guess - u_y|^2 of a block that sees labels noised to alpha-bar, and the block moved."""
     noise, drop = named(key, "noise"), named(key, "dropout")
     u = embedding(y)
-    z = noised(u, abar, jr.normal(noise, u.shape))
+    z = noised(u, abar, draw_normal(noise, u.shape))
     logits, moved = block.train(x, z, key=drop)
     return jnp.square(embedded_guess(logits, embedding) - u).sum(1).mean(), moved
 
@@ -89,7 +89,7 @@ def noprop_ct_loss(
     Each example has a time of its own; the times of a batch are stratified over [0, 1].
     """
     u, t = embedding(y), stratified_times(named(key, "time"), len(y))
-    z = noised(u, schedule.abar(t), jr.normal(named(key, "noise"), u.shape))
+    z = noised(u, schedule.abar(t), draw_normal(named(key, "noise"), u.shape))
     logits, moved = block.train(x, z, t, key=named(key, "dropout"))
     errors = jnp.square(embedded_guess(logits, embedding) - u).sum(1)
     return 0.5 * eta * jnp.mean(schedule.dsnr(t) * errors), (moved, errors.mean())
@@ -108,7 +108,7 @@ def noprop_fm_loss(
     velocity would carry it, z_t + (1 - t) v.
     """
     u, t = embedding(y), stratified_times(named(key, "time"), len(y))[:, None]
-    start = jr.normal(named(key, "noise"), u.shape)
+    start = draw_normal(named(key, "noise"), u.shape)
     z = t * u + (1 - t) * start
     logits, moved = block.train(x, z, t[:, 0], key=named(key, "dropout"))
     velocity = logits @ embedding.weight
@@ -130,7 +130,7 @@ def readout_loss(
 ) -> tuple[Float[Array, ""], Float[Array, "batch classes"]]:
     """Cross-entropy of `scores(z)` on clean ends z drawn from q(z_T | y), and the scores."""
     u = embedding(y)
-    logits = scores(noised(u, abar, jr.normal(key, u.shape)))
+    logits = scores(noised(u, abar, draw_normal(key, u.shape)))
     return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), logits
 
 

@@ -43,8 +43,8 @@ def _training(
     return repeat(serial(stream=stream, learner=learner), epochs * stream.per_epoch)
 
 
-def _device(part: Any) -> tuple[Any, Any]:
-    return jnp.asarray(part.x), jnp.asarray(part.y)
+def _device(part: Any, most: int | None = None) -> tuple[Any, Any]:
+    return jnp.asarray(part.x[:most]), jnp.asarray(part.y[:most])
 
 
 def _blocks_arm(
@@ -65,13 +65,12 @@ def _chain_arm(config: Config, kind: str, method: str, name: str) -> Arm:
     learner = make(config, images, kind, name)
     judged = ChainJudged(
         learner,
-        _device(images.split.train),
-        _device(images.split.test),
+        _device(images.split.train, config.judged),
+        _device(images.split.test, config.judged),
         images.scaling,
         jnp.float32(config.probe_l2),
         images.classes,
         config.draws,
-        kind == "a" and name == "onehot",
     )
     epochs, every = getattr(config, f"{kind}_epochs"), getattr(config, f"{kind}_every")
     return _blocks_arm(
@@ -195,14 +194,13 @@ def _factor_arm(config: Config, name: str) -> Arm:
 def arms(config: Config) -> dict[str, Built]:
     """Every arm by name, built only when a claim needs it."""
     chains: dict[str, Built] = {
-        f"a_{method}_{name}": eqx.Partial(_chain_arm, config, "a", method, name)
+        f"{kind}_{method}_{name}": eqx.Partial(_chain_arm, config, kind, method, name)
+        for kind in ("a", "b")
         for name in EMBEDDINGS
         for method in ("noprop", "bp")
     }
     return {
         **chains,
-        "b_noprop": eqx.Partial(_chain_arm, config, "b", "noprop", "onehot"),
-        "b_bp": eqx.Partial(_chain_arm, config, "b", "bp", "onehot"),
         "a_independent": eqx.Partial(_independent_arm, config, "a"),
         "b_independent": eqx.Partial(_independent_arm, config, "b"),
         **{f"b_{name}": eqx.Partial(_baseline_arm, config, name) for name in BASELINES},

@@ -27,6 +27,8 @@ class Config:
     """A: images."""
     a_train: int | None = None
     """A: training images; all if None."""
+    a_test: int | None = None
+    """A: test images; all if None."""
     a_path: Literal["conv", "dense"] = "conv"
     """A: how blocks see an image."""
     a_channels: tuple[int, int, int] = (8, 16, 32)
@@ -87,7 +89,7 @@ class Config:
     adjoint_steps: int = 100
     """C3: steps of its solver."""
     depths: tuple[int, ...] = (2, 5, 10, 20)
-    """C3: numbers of blocks at which the memory of a step is measured."""
+    """C3: numbers of blocks at which the memory of a step is measured; `blocks` among them."""
 
     grid_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     """C4: NoProp's learning rates."""
@@ -102,6 +104,8 @@ class Config:
 
     probe_l2: float = 1e-3
     """C5: penalty of the linear probes on standardized features."""
+    judged: int = 5_000
+    """C5: images of each part, at most, on which the blocks of a chain are looked at."""
 
     factor_train: int = 8_000
     """C6: training examples of the task with 64 classes."""
@@ -120,6 +124,7 @@ SCALES = {
         blocks=2,
         batch=32,
         a_train=96,
+        a_test=300,
         a_path="dense",
         a_hidden=8,
         a_epochs=2,
@@ -129,7 +134,7 @@ SCALES = {
         b_pooled=False,
         b_train=96,
         b_validation=40,
-        b_test=None,
+        b_test=300,
         b_hidden=8,
         b_epochs=2,
         b_every=1,
@@ -140,7 +145,7 @@ SCALES = {
         flow_steps=3,
         adjoint_epochs=1,
         adjoint_steps=3,
-        depths=(1, 2),
+        depths=(2,),
         grid_rates=(1e-3, 3e-3),
         grid_etas=(0.1,),
         grid_fwdtp_rates=(0.3, 1.0),
@@ -170,6 +175,7 @@ SCALES = {
         flow_steps=1000,
         adjoint_epochs=2,
         adjoint_steps=1000,
+        judged=2_000,
         grid_epochs=100,
     ),
 }

@@ -31,7 +31,7 @@ class Images(NamedTuple):
 
 def images_a(config: Config) -> Images:
     """A; it needs no validation images, since nothing is chosen on it."""
-    return _images(subset(load(config.a_data), config.a_train, 0, None, KEY))
+    return _images(subset(load(config.a_data), config.a_train, 0, config.a_test, KEY))
 
 
 def images_b(config: Config) -> Images:

@@ -113,7 +113,7 @@ def crossing_gradients(learner: NoProp, parts: Any, batch: Batch) -> tuple[float
         mine = {**parts, "blocks": eqx.combine(trained, fixed)}
         return local_errors(learner, mine, batch, jr.key(0), numbers)
 
-    rows = jax.jacrev(losses)(trained)
+    rows = jax.jit(jax.jacrev(losses))(trained)
     # (loss, block): the largest entry over all weights.
     largest = np.max(
         [np.abs(v).reshape(*v.shape[:2], -1).max(-1) for v in jax.tree.leaves(rows)], axis=0
@@ -140,14 +140,15 @@ def _measured(config: Config) -> xr.Dataset:
         for name in ("embedding", "readout")
         for v in jax.tree.leaves(eqx.filter(parts[name], eqx.is_inexact_array))
     )
-    features = config.a_hidden * config.batch * config.blocks
+    # States forward and their gradients back, over every border between two blocks.
+    passed = 2 * config.batch * config.dim * (config.blocks - 1)
     return xr.Dataset(
         {
             "crossing_gradient": crossing,
             "own_gradient": own,
             "exchanged_bytes": 4.0 * exchanged(program.jaxpr),
             "shared_bytes": 4.0 * shared,
-            "activation_bytes": 4.0 * features,
+            "passed_bytes": 4.0 * passed,
             "seconds": ("devices", [_seconds(k, learner, parts, batch) for k in counts]),
         },
         {"devices": counts},

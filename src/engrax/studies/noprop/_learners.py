@@ -51,7 +51,7 @@ BASELINES = {
 
 def adamw(config: Config) -> tuple[Any, dict[str, Any]]:
     """The paper's optimizer and its numbers."""
-    return optax.adamw, {
+    return flat_adamw, {
         "learning_rate": jnp.float32(config.rate),
         "weight_decay": jnp.float32(config.decay),
     }
@@ -148,9 +148,16 @@ def continuous_noprop(
     )
 
 
+def flat_adamw(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
+    """AdamW on all weights of a part as one vector: the same numbers, a fraction of the program."""
+    return optax.flatten(optax.adamw(learning_rate, weight_decay=weight_decay))
+
+
 def adam_with_decay(learning_rate: Any, weight_decay: Any) -> optax.GradientTransformation:
     """Adam whose decay is part of the gradient, as PyTorch's `Adam(weight_decay=...)`."""
-    return optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(learning_rate))
+    return optax.flatten(
+        optax.chain(optax.add_decayed_weights(weight_decay), optax.adam(learning_rate))
+    )
 
 
 def budget(config: Config, images: Images, kind: str) -> int:

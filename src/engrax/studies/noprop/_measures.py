@@ -47,7 +47,6 @@ class ChainJudged(eqx.Module):
     l2: Float[Array, ""]
     classes: int = eqx.field(static=True)
     draws: int = eqx.field(static=True)
-    probed: bool = eqx.field(static=True)
 
     def __call__(self, state: Any) -> dict[str, np.ndarray]:
         """From the final state of one run."""
@@ -59,25 +58,23 @@ def _chain_judged(judged: ChainJudged, state: Any) -> dict[str, Array]:
     learner: Any = judged.learner
     assert isinstance(learner, NoProp | BackpropChain)
     (raw_train, y), (raw, y_test) = judged.train, judged.test
-    x = judged.scaling(raw)
-    trace = learner.trace(state, x)
-    truth = jnp.broadcast_to(y_test, trace.logits.shape[:2])
+    trace, split = learner.trace(state, judged.scaling(jnp.concatenate([raw_train, raw]))), len(y)
+    logits = trace.logits[:, split:]
+    truth = jnp.broadcast_to(y_test, logits.shape[:2])
+
+    def probe(hidden: Array) -> Array:
+        fitted = linear_probe(hidden[:split], y, l2=judged.l2, classes=judged.classes)
+        return accuracy(fitted(hidden[split:]), y_test)
+
     found = {
-        "block_accuracy": jax.vmap(accuracy)(trace.logits, truth),
-        "vote_accuracy": accuracy(jax.nn.softmax(trace.logits).mean(0), y_test),
+        "block_accuracy": jax.vmap(accuracy)(logits, truth),
+        "vote_accuracy": accuracy(jax.nn.softmax(logits).mean(0), y_test),
+        # One after the other: each has a factorization of its own.
+        "probe_accuracy": jax.lax.map(probe, trace.hidden),
         "closest": closest_pair(learner.model(state)["embedding"].weight),
     }
-    if judged.probed:
-        seen = learner.trace(state, judged.scaling(raw_train)).hidden
-
-        def probe(train: Array, test: Array) -> Array:
-            fitted = linear_probe(train, y, l2=judged.l2, classes=judged.classes)
-            return accuracy(fitted(test), y_test)
-
-        # One after the other: each has a factorization of its own.
-        found["probe_accuracy"] = jax.lax.map(lambda pair: probe(*pair), (seen, trace.hidden))
     if isinstance(learner, NoProp):
-        scores = learner.both_readouts(state, x, draws=judged.draws)
+        scores = learner.both_readouts(state, judged.scaling(raw), draws=judged.draws)
         for name, outputs in scores.items():
             found[name] = accuracy(outputs, jnp.broadcast_to(y_test, outputs.shape[:2]))
     return found
