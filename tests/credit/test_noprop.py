@@ -84,10 +84,9 @@ def test_learner_contract(name):
     assert accuracy(outputs, Y) > 0.9
 
 
-@pytest.mark.parametrize("name", ["sequential", "continuous"])
-def test_states_under_vmap_learn_as_each_alone(name):
+def test_states_under_vmap_learn_as_each_alone():
     # Without Adam, a step of which moves by the rate even where the gradient is rounding error.
-    plain = dataclasses.replace(LEARNERS[name], optimizer=optax.sgd, hyper=RATE)
+    plain = dataclasses.replace(LEARNERS["sequential"], optimizer=optax.sgd, hyper=RATE)
 
     @eqx.filter_jit
     def both(plain, states):

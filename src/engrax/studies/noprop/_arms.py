@@ -151,9 +151,9 @@ def _flow_arm(config: Config, variant: str, name: str) -> Arm:
     """C3, C6: a continuous variant, or the adjoint baseline, on A."""
     images = images_a(config)
     learner = continuous(config, images, variant, name)
-    adjoint = variant == "adjoint"
-    epochs = config.adjoint_epochs if adjoint else config.flow_epochs
-    return _blocks_arm(config, images, learner, epochs, 1 if adjoint else config.flow_every)
+    kind = "adjoint" if variant == "adjoint" else "flow"
+    epochs, every = getattr(config, f"{kind}_epochs"), getattr(config, f"{kind}_every")
+    return _blocks_arm(config, images, learner, epochs, every)
 
 
 FACTOR = {

@@ -86,6 +86,8 @@ class Config:
     """C3, C6: steps of their sampler."""
     adjoint_epochs: int = 20
     """C3: passes of the adjoint baseline over A, whose time is given to the others too."""
+    adjoint_every: int = 5
+    """C3: passes between two measurements of the adjoint baseline."""
     adjoint_steps: int = 100
     """C3: steps of its solver."""
     depths: tuple[int, ...] = (2, 5, 10, 20)
@@ -144,6 +146,7 @@ SCALES = {
         flow_every=1,
         flow_steps=3,
         adjoint_epochs=1,
+        adjoint_every=1,
         adjoint_steps=3,
         depths=(2,),
         grid_rates=(1e-3, 3e-3),
@@ -174,6 +177,7 @@ SCALES = {
         b_every=10,
         flow_steps=1000,
         adjoint_epochs=2,
+        adjoint_every=1,
         adjoint_steps=1000,
         judged=2_000,
         grid_epochs=100,
