@@ -96,15 +96,15 @@ def test_blocks_on_two_devices_get_the_gradient_of_one():
     parts = learner.model(learner.init(key=KEY))
     x = images.scaling(jnp.asarray(images.split.train.x[:8]))
     batch = Batch(x, jnp.asarray(images.split.train.y[:8]))
-    one, two = (gradient_on(k, learner, parts, batch, KEY) for k in (1, 2))
+    two = gradient_on(2, learner, parts, batch, KEY)
 
     def loss(trained, fixed):
         return learner.loss(eqx.combine(trained, fixed), batch, KEY)[0]
 
-    whole = jax.grad(loss)(*eqx.partition(parts, learner.trainable(parts)))
-    for a, b, c in zip(*map(jax.tree.leaves, (one, two, whole)), strict=True):
+    trained, fixed = eqx.partition(parts, learner.trainable(parts))
+    whole = eqx.filter_jit(jax.grad(loss))(trained, fixed)
+    for a, b in zip(*map(jax.tree.leaves, (two, whole)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-        np.testing.assert_allclose(a, c, atol=1e-6)
     program = jax.make_jaxpr(lambda x: gradient_on(2, learner, parts, Batch(x, batch.y), KEY))(x)
     assert exchanged(program.jaxpr) == 250
     crossing, own = crossing_gradients(learner, parts, batch)
@@ -118,18 +118,17 @@ def test_figures_of_costs_and_grids_can_be_drawn():
     )
     names = ["noprop", "noprop, all blocks at once", "bp"]
     cost = xr.Dataset(
-        {"scratch_bytes": (("method", "depth"), np.ones((3, 2))),
-         "state_bytes": (("method", "depth"), [[1.0, 1.0], [1.0, 1.0], [3.0, 3.0]]),
+        {"scratch_bytes": (("learner", "depth"), np.ones((3, 2))),
+         "state_bytes": (("learner", "depth"), [[1.0, 1.0], [1.0, 1.0], [3.0, 3.0]]),
          "seconds": ("variant", [1.0, 1.0, 1.0])},
-        {"method": names, "depth": [1, 2], "variant": ["ct", "fm", "adjoint"]},
+        {"learner": names, "depth": [1, 2], "variant": ["ct", "fm", "adjoint"]},
     )  # fmt: skip
     distribution = xr.Dataset(
         {"exchanged_bytes": 4e3, "passed_bytes": 2e5, "seconds": ("devices", [0.2, 0.1])},
         {"devices": [1, 2]},
     )
     curve = arm([0.1, 0.5], [0.2, 0.4])
-    spread = arm([0.5], [0.4], block_accuracy=[[0.0], [0.0]])
-    spread["final"]["spread"] = ("seed", np.array([1.0, 2.0]))
+    spread = arm([0.5], [0.4], spread=[1.0, 2.0])
     run = Made(
         cost=cost, ct=curve, fm=curve, adjoint=curve, grid_noprop=cells,
         grid_fwdtp=cells.rename(eta="step_size"), factor_fm=spread, factor_fm_onehot=spread,
@@ -153,7 +152,7 @@ class Made(dict):
 
 
 def arm(*rows, **final):
-    """Test accuracies (seed, tick), and final values (seed, block)."""
+    """Test accuracies (seed, tick), and final values (seed,) or (seed, block)."""
     data = xr.Dataset(
         {"test_accuracy": (("seed", "tick"), np.array(rows, float))},
         {"seed": np.arange(len(rows)), "tick": 10 * (1 + np.arange(len(rows[0])))},
@@ -161,7 +160,7 @@ def arm(*rows, **final):
     if not final:
         return data
     inner = xr.Dataset(
-        {name: (("seed", "block"), np.array(v, float)) for name, v in final.items()},
+        {n: (("seed", "block")[: np.ndim(v)], np.array(v, float)) for n, v in final.items()},
         {"seed": np.arange(len(rows))},
     )
     return xr.DataTree.from_dict({"/": data, "/final": inner})
@@ -236,7 +235,7 @@ def test_rules_are_those_of_the_sheet():
 
 def test_only_the_arms_that_are_asked_for_are_built():
     lazy = arms(dataclasses.replace(SMOKE, a_data="cifar100"))
-    assert lazy["b_bp"]().ticks == SMOKE.b_epochs
+    assert lazy["b_bp_onehot"]().ticks == SMOKE.b_epochs
     uneven = dataclasses.replace(SMOKE, a_every=3)
     with pytest.raises(ValueError, match="use a divisor"):
         arms(uneven)["a_bp_onehot"]()

@@ -57,7 +57,7 @@ def over_single(prefix: str) -> Callable[[Any], xr.DataArray]:
 def memory_ratios(run: Any) -> xr.DataArray:
     """State and scratch of a step by depth, NoProp block by block over backprop."""
     total = run["cost"]["scratch_bytes"] + run["cost"]["state_bytes"]
-    return total.sel(method="noprop", drop=True) / total.sel(method="bp", drop=True)
+    return total.sel(learner="noprop", drop=True) / total.sel(learner="bp", drop=True)
 
 
 def memory_ratio(run: Any) -> np.ndarray:
@@ -69,7 +69,7 @@ def growth(method: str) -> Callable[[Any], np.ndarray]:
     """Scratch bytes at the largest depth over those at the smallest."""
 
     def value(run: Any) -> np.ndarray:
-        scratch = run["cost"]["scratch_bytes"].sel(method=method)
+        scratch = run["cost"]["scratch_bytes"].sel(learner=method)
         return np.atleast_1d((scratch.isel(depth=-1) / scratch.isel(depth=0)).values)
 
     return value

@@ -62,14 +62,14 @@ def memory(config: Config, images: Images) -> xr.Dataset:
     kept = [[float(state) for _, state in row] for row in found.values()]
     whole, _ = found["noprop, all blocks at once"][config.depths.index(config.blocks)]
     flops = [whole.flops, unrolled_flops(config, images)]
-    dims = ("method", "depth")
+    dims = ("learner", "depth")
     return xr.Dataset(
         {
             "scratch_bytes": (dims, scratch),
             "state_bytes": (dims, kept),
             "flops_per_image": ("rule", np.array(flops) / config.batch),
         },
-        {"method": list(found), "depth": list(config.depths), "rule": ["noprop", "bp"]},
+        {"learner": list(found), "depth": list(config.depths), "rule": ["noprop", "bp"]},
     )
 
 

@@ -80,7 +80,7 @@ def _panels(columns: int, *, height: float = 3.6) -> tuple[Figure, list[Axes]]:
         return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def _interval(ax: Axes, row: float, values: np.ndarray, color: str, **mark: Any) -> None:
+def _interval(ax: Axes, row: int | float, values: np.ndarray, color: str, **mark: Any) -> None:
     """The seeds as dots, their mean with its 95 % interval, in one row."""
     ax.plot(
         values, np.full(len(values), row - 0.15), "o", color=figures.MUTED, markersize=3, alpha=0.6
@@ -91,7 +91,7 @@ def _interval(ax: Axes, row: float, values: np.ndarray, color: str, **mark: Any)
     ax.plot(values.mean(), row, "o", color=color, markersize=6, **mark)
 
 
-def _quoted(ax: Axes, row: float, value: float, **mark: Any) -> None:
+def _quoted(ax: Axes, row: int | float, value: float, **mark: Any) -> None:
     """The paper's value."""
     ax.plot(value, row + 0.15, "D", color=figures.INK, markersize=5, fillstyle="none", **mark)
 
@@ -174,7 +174,7 @@ def _memory(run: Any) -> Figure:
     scratch = run["cost"]["scratch_bytes"] / 1e6
     depth = scratch["depth"].values
     for method, (label, color, line) in styles.items():
-        values = scratch.sel(method=method)
+        values = scratch.sel(learner=method)
         ax.plot(depth, values, line, marker="o", markersize=4, color=color, label=label)
     ax.set(xlabel="blocks", ylabel="scratch memory of a step (MB)", ylim=(0, None))
     ax.legend(loc="upper left")
