@@ -1,6 +1,7 @@
 """Systems, the few lawful ways to combine them, and the runner."""
 
 from ._compose import Observe, Repeat, Serial, Then, observe, repeat, serial, then
+from ._draws import draw_normal, draw_uniform
 from ._gradient_learner import (
     AccuracyOn,
     GradientLearner,
@@ -48,6 +49,8 @@ __all__ = [
     "correct",
     "cross_entropy",
     "default_placement",
+    "draw_normal",
+    "draw_uniform",
     "image_columns",
     "in_parts",
     "named",

@@ -85,7 +85,9 @@ class CounterCurrent(Learner):
         ]
         new, layers = {}, []
         for name, gradient, weights, hyper in sides:
-            updates, new[name] = self.optimizer(**hyper).update(gradient, state[name], weights)
+            # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
+            with jax.numpy_dtype_promotion("standard"):
+                updates, new[name] = self.optimizer(**hyper).update(gradient, state[name], weights)
             layers.append(optax.apply_updates(weights, updates))
         new["model"] = eqx.filter(with_layers(moved, *layers), eqx.is_array)
         return new, {"loss": levels.sum(), "output_loss": levels[-1]}

@@ -66,9 +66,11 @@ class ClassifierLearner(Learner):
         """Learns from one batch; records its cross-entropy and accuracy."""
         model, (key, now) = self.model(state), jax.random.split(state["key"])
         gradient, logits = self.gradient(model, state["feedback"], input.x, input.y)
-        updates, optimizer = self.optimizer(**self.hyper).update(
-            eqx.filter(gradient, eqx.is_array), state["optimizer"], state["model"]
-        )
+        # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer = self.optimizer(**self.hyper).update(
+                eqx.filter(gradient, eqx.is_array), state["optimizer"], state["model"]
+            )
         new = {
             "model": optax.apply_updates(state["model"], updates),
             "feedback": self.learn_feedback(model, state["feedback"], input.x, now),

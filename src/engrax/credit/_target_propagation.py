@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from engrax.core import draw_normal
 from engrax.nn import MLP, uniform_fan_in
 
 from ._layerwise import ClassifierLearner, hidden_widths, layerwise_gradient, output_error
@@ -72,7 +73,7 @@ class TargetPropagation(ClassifierLearner):
         keys = jax.random.split(key, max(len(hidden), 1))
         new = []
         for k, layer, h, weight in zip(keys, model.layers[1:-1], hidden, feedback, strict=False):
-            disturbed = h + self.noise * jax.random.normal(k, h.shape)
+            disturbed = h + self.noise * draw_normal(k, h.shape)
             above = layer(disturbed)
 
             def missed(w: Array, above: Array = above, disturbed: Array = disturbed) -> Array:

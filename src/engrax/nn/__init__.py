@@ -11,12 +11,15 @@ from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
 from ._conv_net import ConvNet, Pool, conv_sizes
 from ._decoder import Decoder, DecoderState
+from ._denoising_block import Decision, DenoisingBlock
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._free_wavelet import FreeWaveletLayer
+from ._image_path import without_statistics
 from ._initializers import uniform_fan_in
 from ._kan import KAN, KANLayer
 from ._kan_conv import KANConv1d, KANConv2d
+from ._label_embedding import LabelEmbedding, class_prototypes
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
@@ -26,6 +29,7 @@ from ._pruned_kan_layer import PrunedKANLayer
 from ._select import prune, select
 from ._selectable_kan import SelectableKAN, SelectableKANLayer
 from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
+from ._sinusoidal import sinusoidal
 from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._symbolic import (
     CANDIDATES,
@@ -53,8 +57,10 @@ __all__ = [
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
+    "Decision",
     "Decoder",
     "DecoderState",
+    "DenoisingBlock",
     "DenseLayer",
     "EncoderTransformer",
     "FreeWaveletLayer",
@@ -63,6 +69,7 @@ __all__ = [
     "KANConv1d",
     "KANConv2d",
     "KANLayer",
+    "LabelEmbedding",
     "LinearAttention",
     "Pool",
     "PrunedKANLayer",
@@ -81,6 +88,7 @@ __all__ = [
     "accumulate",
     "bases",
     "capture",
+    "class_prototypes",
     "conv2d",
     "conv_sizes",
     "dense",
@@ -96,10 +104,12 @@ __all__ = [
     "read_kan",
     "select",
     "sign_split",
+    "sinusoidal",
     "tag",
     "text_losses",
     "to_nir",
     "uniform_fan_in",
     "upsample",
     "upsample_conv2d",
+    "without_statistics",
 ]

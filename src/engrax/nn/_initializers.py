@@ -2,8 +2,9 @@
 
 import math
 
-import jax.random as jr
 from jaxtyping import Array, Float, Key
+
+from engrax.core import draw_uniform
 
 
 def uniform_fan_in(
@@ -17,4 +18,4 @@ def uniform_fan_in(
     if fan_in < 1:
         raise ValueError(f"uniform_fan_in got fan_in={fan_in}; expected 1 or more inputs a unit.")
     bound = gain / math.sqrt(fan_in)
-    return jr.uniform(key, shape, minval=-bound, maxval=bound)
+    return draw_uniform(key, shape, -bound, bound)

@@ -21,6 +21,7 @@ from ._conditioning_presets import (
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
+from ._factor_labels import FactorLabels, factor_labels
 from ._function_suite import FunctionData, FunctionTask, bessel_j0, function_suite
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
@@ -58,6 +59,7 @@ __all__ = [
     "Entries",
     "Europarl",
     "Examples",
+    "FactorLabels",
     "FiniteGroup",
     "FullBatch",
     "FunctionData",
@@ -87,6 +89,7 @@ __all__ = [
     "conditioned_inhibition",
     "event_bump",
     "extinction",
+    "factor_labels",
     "flip",
     "function_suite",
     "group_task",
