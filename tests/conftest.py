@@ -11,6 +11,7 @@ with warnings.catch_warnings():
     import jax
 
 import hypothesis
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -29,3 +30,10 @@ hypothesis.settings.register_profile(
     "engrax", derandomize=True, deadline=None, max_examples=25, database=None
 )
 hypothesis.settings.load_profile("engrax")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_of_one_file():
+    """Lets go of compiled programs: thousands of them run out of the memory maps of a process."""
+    yield
+    jax.clear_caches()

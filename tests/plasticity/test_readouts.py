@@ -149,8 +149,10 @@ def test_a_whole_trial_at_once_is_its_steps(lam):
         for t in range(T):
             state = readout.update(state, x[t], y[t], gate)
         fast = readout.epoch(fast, x, y, gate)
+    # Forgetting divides the inverse correlations by lam at every step, their rounding as well.
+    atol = 1e-4 if lam > 0.95 else 1e-3
     for name in state:
-        np.testing.assert_allclose(state[name], fast[name], atol=1e-4)
+        np.testing.assert_allclose(state[name], fast[name], atol=atol)
 
 
 def test_kept_correlations_adapt_as_slowly_as_a_pooled_regression():

@@ -144,7 +144,7 @@ def _pair(rows: int) -> tuple[Figure, list[Axes]]:
 
 
 def _point(
-    panel: Axes, values: np.ndarray, row: float, color: str, *, label: str | None = None
+    panel: Axes, values: np.ndarray, row: int | float, color: str, *, label: str | None = None
 ) -> None:
     """One row: a dot a seed, the mean, and its 95 % interval."""
     panel.plot(values, np.full(len(values), row - 0.13), "o", color=figures.MUTED, markersize=3,

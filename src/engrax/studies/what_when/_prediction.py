@@ -59,5 +59,6 @@ def time_locked_amplitude(
     margin: float = 100.0,
 ) -> Float[Array, "*conditions k"]:
     """The highest value of each channel within `margin` ms of its latency."""
-    near = jnp.abs(time[:, None] - latency[..., None, :]) <= margin
+    at = jnp.broadcast_to(time[:, None], trace.shape)
+    near = jnp.abs(at - latency[..., None, :]) <= margin
     return jnp.where(near, trace, -jnp.inf).max(-2)
