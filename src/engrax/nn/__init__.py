@@ -14,23 +14,37 @@ from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
 from ._initializers import uniform_fan_in
+from ._kan_rows import KANRowOperator, row_basis
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
+from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
+from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
+from ._rows import (
+    ConstantRows,
+    MixedFirstRows,
+    RowOperator,
+    SimplexRows,
+    SoftmaxRows,
+    project_simplex,
+)
 from ._spiking_network import SpikingLayer, SpikingNetwork
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
 from ._upsample_conv import upsample_conv2d
+from ._vision_transformer import DEIT_SIZES, VisionTransformer
 
 __all__ = [
     "BDH",
+    "DEIT_SIZES",
     "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
+    "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
@@ -38,16 +52,26 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "GivenMaps",
     "GraphState",
     "HiddenGraph",
+    "KANRowOperator",
+    "KolmogorovArnoldAttention",
     "LinearAttention",
+    "MixedFirstRows",
+    "PatchEmbedding",
     "Pool",
+    "RowAttention",
+    "RowOperator",
+    "SimplexRows",
     "SoftmaxAttention",
+    "SoftmaxRows",
     "SpikingLayer",
     "SpikingNetwork",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
+    "VisionTransformer",
     "accumulate",
     "bases",
     "capture",
@@ -59,6 +83,8 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "project_simplex",
+    "row_basis",
     "sign_split",
     "tag",
     "text_losses",
