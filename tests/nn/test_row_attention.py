@@ -62,7 +62,7 @@ def test_the_last_row_blocks_of_rows_vmap_and_maps_agree(name):
     layer = LAYERS[name]
     whole = run(layer, X)
     np.testing.assert_allclose(layer(X, last=True), whole[-1:], rtol=1e-4, atol=1e-5)
-    two = eqx.filter_jit(jax.vmap(layer))(jnp.stack([X, 2 * X]))
+    two = eqx.filter_jit(lambda layer, x: jax.vmap(layer)(x))(layer, jnp.stack([X, 2 * X]))
     np.testing.assert_allclose(two[0], whole, rtol=1e-4, atol=1e-5)
     maps = layer.weights(X)
     assert maps.shape == (HEADS, N, N)

@@ -15,7 +15,7 @@ def path(key=0, checkpoints=6):
     """A path in a plane of 8 dimensions, to (0, 0)."""
     first, second = jr.split(jr.key(key))
     plane = jnp.linalg.qr(jr.normal(first, (8, 2)))[0]
-    at = jr.normal(second, (checkpoints, 2)) * jnp.array([3.0, 1.0])
+    at = jr.normal(second, (checkpoints, 2)) * jnp.array([[3.0, 1.0]])
     at = at.at[-1].set(0.0)
     flat = at @ plane.T
     return {"a": flat[:, :7], "b": flat[:, 7]}, at

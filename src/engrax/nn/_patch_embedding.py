@@ -59,4 +59,4 @@ class PatchEmbedding(eqx.Module):
             raise ValueError(
                 f"PatchEmbedding got an image of shape {x.shape}; expected {self.image}."
             )
-        return patches(x, self.patch, self.patch) @ self.weight.T + self.bias
+        return patches(x, self.patch, self.patch) @ self.weight.T + self.bias[None]

@@ -111,21 +111,21 @@ class RowAttention(eqx.Module):
     def values(self, x: Float[Array, "time d"]) -> Float[Array, "heads time d_head"]:
         """V."""
         d = x.shape[-1]
-        return _split(x @ self.qkv[2 * d :].T + self.qkv_bias[2 * d :], self.heads)
+        return _split(x @ self.qkv[2 * d :].T + self.qkv_bias[None, 2 * d :], self.heads)
 
     def joined(self, answers: Float[Array, "heads out d_head"]) -> Float[Array, "out d"]:
         """The heads' answers side by side, mixed."""
         flat = jnp.swapaxes(answers, 0, 1).reshape(answers.shape[1], -1)
-        return flat @ self.output.T + self.output_bias
+        return flat @ self.output.T + self.output_bias[None]
 
     def _heads(self, x: Array, last: bool) -> tuple[Array, Array, Array]:
         """Queries (heads, out, d_head), keys and values (heads, time, d_head)."""
         d = x.shape[-1]
         if last:
-            queries = x[-1:] @ self.qkv[:d].T + self.qkv_bias[:d]
-            rest = x @ self.qkv[d:].T + self.qkv_bias[d:]
+            queries = x[-1:] @ self.qkv[:d].T + self.qkv_bias[None, :d]
+            rest = x @ self.qkv[d:].T + self.qkv_bias[None, d:]
         else:
-            together = x @ self.qkv.T + self.qkv_bias
+            together = x @ self.qkv.T + self.qkv_bias[None]
             queries, rest = together[:, :d], together[:, d:]
         keys, values = rest[:, :d], rest[:, d:]
         return _split(queries, self.heads), _split(keys, self.heads), _split(values, self.heads)

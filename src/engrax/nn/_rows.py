@@ -159,6 +159,7 @@ def project_simplex(rows: Float[Array, "*lead n"]) -> Float[Array, "*lead n"]:
     falling = jnp.flip(jnp.sort(rows, axis=-1), -1)
     excess = jnp.cumsum(falling, axis=-1) - 1
     count = jnp.arange(1, rows.shape[-1] + 1, dtype=rows.dtype)
+    count = jnp.broadcast_to(count, rows.shape)
     last = (falling * count > excess).sum(-1, keepdims=True) - 1
     threshold = jnp.take_along_axis(excess, last, -1) / (last + 1).astype(rows.dtype)
     return jnp.maximum(rows - threshold, 0)

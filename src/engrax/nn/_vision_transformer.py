@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
 from engrax.core import named
@@ -36,8 +37,8 @@ class VisionTransformer(eqx.Module):
     The class token stands **last** (for softmax its place makes no difference), since the final
     block is computed for the last token alone. The net of a block has `mlp_ratio` times d units and
     GELU. Matrices start from a normal distribution of .02, cut at two standard deviations, biases
-    at 0, operators as they like; under one key all of it but the operators is the same whatever
-    the attention.
+    and the class token at 0, operators as they like; under one key all of it but the operators is
+    the same whatever the attention.
 
     Raises:
         ValueError: patches that do not tile the image, heads that do not divide d, sizes below 1.
@@ -72,22 +73,27 @@ class VisionTransformer(eqx.Module):
                 f"VisionTransformer got depth={depth} and classes={classes}; expected at least 1 "
                 "each."
             )
-        build = eqx.Partial(
-            TransformerBlock, d, heads, attention=attention, mlp_ratio=mlp_ratio,
-            activation=jax.nn.gelu,
-        )  # fmt: skip
+        attended, embedded, drawn = (named(key, part) for part in ("blocks", "patches", "matrices"))
         blocks = tuple(
-            _drawn(build(key=named(key, f"block {i}")), named(key, f"matrices {i}"))
-            for i in range(depth)
+            TransformerBlock(
+                d, heads, attention=attention, mlp_ratio=mlp_ratio, activation=jax.nn.gelu, key=own
+            )
+            for own in jr.split(attended, depth)
         )
-        self.stack = _tied(blocks)
-        self.embedding = _drawn(PatchEmbedding(image, patch, d, key=key), named(key, "embedding"))
-        tokens = self.embedding.tokens + 1
-        self.token, self.position, self.head = (
-            _truncated(named(key, name), shape)
-            for name, shape in (("token", (d,)), ("position", (tokens, d)), ("head", (classes, d)))
-        )
+        embedding = PatchEmbedding(image, patch, d, key=embedded)
+        self.token = jnp.zeros(d)
         self.norm, self.head_bias = eqx.nn.LayerNorm(d), jnp.zeros(classes)
+        matrices = {
+            "embedding": embedding,
+            "position": jnp.zeros((embedding.tokens + 1, d)),
+            "head": jnp.zeros((classes, d)),
+            "blocks": blocks,
+        }
+        matrices = _drawn(matrices, drawn)
+        self.embedding, self.position, self.head, self.stack = (
+            matrices["embedding"], matrices["position"], matrices["head"],
+            _tied(matrices["blocks"]),
+        )  # fmt: skip
 
     @staticmethod
     def tokens(image: tuple[int, int, int], patch: int) -> int:
@@ -154,23 +160,26 @@ def _tied(blocks: tuple[Any, ...]) -> eqx.nn.Shared | tuple[Any, ...]:
     """The blocks; with the first one's operator in all of them, if they ask for that."""
     if len(blocks) == 1 or getattr(blocks[0].attention, "share", "block") == "block":
         return blocks
-    return eqx.nn.Shared(
-        blocks,
-        where=lambda blocks: [block.attention.operator for block in blocks[1:]],
-        get=lambda blocks: [blocks[0].attention.operator] * (len(blocks) - 1),
-    )
+    # Functions with names: two models are of one structure only if these are equal.
+    return eqx.nn.Shared(blocks, where=_later_operators, get=_first_operator)
 
 
-def _truncated(key: Key[Array, ""], shape: tuple[int, ...]) -> Array:
-    return INIT_SCALE * jr.truncated_normal(key, -2.0, 2.0, shape)
+def _later_operators(blocks: tuple[Any, ...]) -> list[Any]:
+    return [block.attention.operator for block in blocks[1:]]
 
 
-def _drawn(module: Any, key: Key[Array, ""]) -> Any:
-    """The module with its matrices drawn anew; what has more axes belongs to operators."""
+def _first_operator(blocks: tuple[Any, ...]) -> list[Any]:
+    return [blocks[0].attention.operator] * (len(blocks) - 1)
 
-    def draw(path: Any, leaf: Any) -> Any:
-        if not eqx.is_inexact_array(leaf) or leaf.ndim != 2:
-            return leaf
-        return _truncated(named(key, jax.tree_util.keystr(path)), leaf.shape)
 
-    return jax.tree_util.tree_map_with_path(draw, module)
+def _drawn(tree: Any, key: Key[Array, ""]) -> Any:
+    """The tree with all its matrices drawn anew, but for those of operators, by one random call."""
+
+    def chosen(path: Any, leaf: Any) -> bool:
+        inside = any(getattr(step, "name", None) == "operator" for step in path)
+        return eqx.is_inexact_array(leaf) and leaf.ndim == 2 and not inside
+
+    where = jax.tree_util.tree_map_with_path(chosen, tree)
+    matrices, rest = eqx.partition(tree, where)
+    flat, restore = ravel_pytree(matrices)
+    return eqx.combine(restore(INIT_SCALE * jr.truncated_normal(key, -2.0, 2.0, flat.shape)), rest)

@@ -34,7 +34,7 @@ class LossPlane(NamedTuple):
 
 
 def loss_plane(
-    trajectory: PyTree[Float[Array, "checkpoints ..."]],
+    trajectory: PyTree[Float[Array, "_ ..."]],
     loss: Callable[[PyTree], Float[Array, ""]],
     *,
     points: int = 21,
@@ -62,8 +62,8 @@ def loss_plane(
     value, vector = jnp.linalg.eigh(away @ away.T)
     value, vector = jnp.maximum(value[::-1], 0), vector[:, ::-1]
     size = jnp.sqrt(value[:2])
-    path = vector[:, :2] * size
-    directions = (vector[:, :2] / jnp.where(size > 0, size, 1.0)).T @ away
+    path = vector[:, :2] * size[None]
+    directions = (vector[:, :2] / jnp.where(size > 0, size, 1.0)[None]).T @ away
     path = path - path[-1:]
     low, high = path.min(0), path.max(0)
     wide = margin * (high - low)
