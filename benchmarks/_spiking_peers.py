@@ -19,7 +19,6 @@ class Peer:
     """A layer of a peer on one problem; inputs and errors are (time, batch, n)."""
 
     name: str
-    neuron: LIF
 
     def __init__(self, weight: np.ndarray, x: np.ndarray, push: np.ndarray) -> None:
         self.linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
@@ -28,6 +27,11 @@ class Peer:
 
     def spikes(self) -> torch.Tensor:
         """The spikes of all steps."""
+        raise NotImplementedError
+
+    @staticmethod
+    def ours() -> LIF:
+        """Our neuron of the same conventions."""
         raise NotImplementedError
 
     def forward(self) -> torch.Tensor:
@@ -46,11 +50,19 @@ class SnnTorch(Peer):
     """`Leaky`, in the loop over time of its tutorials; it takes spikes off one step later."""
 
     name = f"snnTorch {importlib.metadata.version('snntorch')}"
-    neuron = LIF(DECAY, delayed=True, detach_reset=True, surrogate=atan_surrogate(SLOPE))
 
     def __init__(self, weight: np.ndarray, x: np.ndarray, push: np.ndarray) -> None:
         super().__init__(weight, x, push)
         self.cells = snntorch.Leaky(DECAY, spike_grad=snntorch_surrogate.atan(alpha=SLOPE))
+
+    @staticmethod
+    def ours() -> LIF:
+        """Spikes above the threshold, not at it, and takes 1 off one step later."""
+        above = float(np.nextafter(np.float32(1), np.float32(2)))
+        return LIF(
+            DECAY, threshold=above, spike_size=1.0, delayed=True, detach_reset=True,
+            surrogate=atan_surrogate(SLOPE),
+        )  # fmt: skip
 
     def spikes(self) -> torch.Tensor:
         membrane, spikes = self.cells.init_leaky(), []
@@ -64,7 +76,6 @@ class SpikingJelly(Peer):
     """`LIFNode` in multi-step mode, which takes the products of all steps at once."""
 
     name = f"SpikingJelly {importlib.metadata.version('spikingjelly')}"
-    neuron = LIF(DECAY, detach_reset=True, surrogate=atan_surrogate(SLOPE))
 
     def __init__(self, weight: np.ndarray, x: np.ndarray, push: np.ndarray) -> None:
         super().__init__(weight, x, push)
@@ -76,6 +87,11 @@ class SpikingJelly(Peer):
             surrogate_function=spikingjelly_surrogate.ATan(alpha=SLOPE),
             step_mode="m",
         )
+
+    @staticmethod
+    def ours() -> LIF:
+        """Takes it off at once."""
+        return LIF(DECAY, detach_reset=True, surrogate=atan_surrogate(SLOPE))
 
     def spikes(self) -> torch.Tensor:
         functional.reset_net(self.cells)

@@ -44,7 +44,7 @@ TOLERANCE = 1e-3
 
 def learner() -> HebbianOrthogonalProjection:
     """The projected learner, as in the study `hlop` under BPTT."""
-    build = eqx.Partial(SpikingNetwork, WIDTHS, SpikingJelly.neuron, TIME)
+    build = eqx.Partial(SpikingNetwork, WIDTHS, SpikingJelly.ours(), TIME)
     inner = BPTTLearner(build, optax.sgd, {"learning_rate": jnp.float32(RATE)})
     circuits = [
         OrthogonalLateralCircuit(n, sum(rows), rate=rate, iterations=ITERATIONS, block=max(rows))

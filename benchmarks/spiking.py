@@ -103,8 +103,8 @@ def one_layer(n: int, kind: type[Peer]) -> Iterator[Comparison]:
     arrays = problem(n)
     peer = kind(*map(np.asarray, arrays))
     choose_threads(peer)
-    forward = jax.jit(lambda w, x: spikes_of(kind.neuron, w, x))
-    gradient = jax.jit(lambda w, x, e: gradient_of(kind.neuron, w, x, e))
+    forward = jax.jit(lambda w, x: spikes_of(kind.ours(), w, x))
+    gradient = jax.jit(lambda w, x, e: gradient_of(kind.ours(), w, x, e))
     equal = gate(f"{n} neurons", peer, forward(*arrays[:2]), gradient(*arrays))
     sides: dict[str, tuple[Callable, Callable]] = {
         "forward": (lambda: forward(*arrays[:2]).block_until_ready(), peer.forward),
@@ -132,7 +132,7 @@ def eight_seeds(n: int, kind: type[Peer]) -> Comparison:
     spec = PartitionSpec("run")
 
     def block(arrays: Arrays) -> jax.Array:
-        return jax.lax.map(lambda one: gradient_of(kind.neuron, *one), arrays)
+        return jax.lax.map(lambda one: gradient_of(kind.ours(), *one), arrays)
 
     work = jax.jit(
         jax.shard_map(block, mesh=mesh, in_specs=(spec,), out_specs=spec, check_vma=False)
@@ -140,7 +140,7 @@ def eight_seeds(n: int, kind: type[Peer]) -> Comparison:
     sharding = jax.sharding.NamedSharding(mesh, spec)
     together = jax.device_put(together, sharding)
     gradients = work(together)
-    spikes = jax.jit(lambda w, x: spikes_of(kind.neuron, w, x))
+    spikes = jax.jit(lambda w, x: spikes_of(kind.ours(), w, x))
     equal = [
         gate(f"{n} neurons, seed {s}", peer, spikes(*arrays[:2]), gradients[s])
         for s, (peer, arrays) in enumerate(zip(peers, each, strict=True))
@@ -159,7 +159,7 @@ def eight_seeds(n: int, kind: type[Peer]) -> Comparison:
 def longer(steps: int, segment: int, n: int = 512) -> Comparison:
     """Time and memory of the gradient where membranes are kept at the ends of segments only."""
     arrays = problem(n, steps=steps)
-    neuron = SpikingJelly.neuron
+    neuron = SpikingJelly.ours()
     programs = [
         jax.jit(lambda w, x, e, s=s: gradient_of(neuron, w, x, e, s)).lower(*arrays).compile()
         for s in (segment, None)

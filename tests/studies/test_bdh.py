@@ -43,13 +43,16 @@ def smoke(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model():
     """A small BDH whose weights are large enough to do something."""
-    small = BDH(32, 8, 2, 2, key=jr.key(0))
-    return jax.tree.map(lambda a: 10 * a if eqx.is_inexact_array(a) else a, small)
+    return loud()
+
+
+def loud(**options):
+    return BDH(32, 8, 2, 2, init_scale=0.2, key=jr.key(0), **options)
 
 
 @pytest.fixture(scope="module")
 def text():
-    given = data.sentences(PAIR, 4, 128, PAIR)
+    given = data.sentences(CPU, PAIR, 4, PAIR)
     return given, data.padded(given, 128)
 
 
@@ -188,13 +191,22 @@ def test_held_out_sentences_were_not_trained_on():
 
 
 def test_windows_cover_the_text_in_order():
-    read = data.windows(np.arange(23, dtype=np.uint8), 5)
+    read = data.windows(CPU, np.arange(23, dtype=np.uint8), 5)
     assert read.x.tolist() == np.arange(20).reshape(4, 5).tolist()
     np.testing.assert_array_equal(read.y, read.x + 1)
 
 
+def test_windows_begin_with_sentences():
+    text = np.frombuffer(b"<F:en>a<T:es>b<F:es>c<T:en>d<F:en>e<T:es>f<F:en>gh<T:es>ij", np.uint8)
+    assert data.starts(CPU, text).tolist() == [0, 14, 28, 42]
+    assert data.starts(dataclasses.replace(CPU, aligned=False), text) is None
+    read = data.windows(CPU, text, 10)
+    assert [bytes(row) for row in np.asarray(read.x, np.uint8)] == [b"<F:en>a<T:", b"<F:es>c<T:"]
+    assert bytes(np.asarray(read.y[0], np.uint8)) == b"F:en>a<T:e"
+
+
 def test_another_source_leaves_the_translation_as_it_is():
-    one, other = data.sentences(PAIR, 2, 128, PAIR)
+    one, other = data.sentences(CPU, PAIR, 2, PAIR)
     mixed = data.other_source(one, other)
     assert mixed.text[mixed.target] == one.text[one.target]
     assert mixed.text[mixed.source] == other.text[other.source]
@@ -237,9 +249,9 @@ def test_content_is_the_fillings_of_the_translation(text):
 def test_a_swapped_state_is_that_of_the_other_sentence(model, text):
     given, padded = text
     prompt = jnp.asarray(np.frombuffer(b"<T:es>", np.uint8), jnp.int32)
-    own = translations(model, padded, prompt, 5, 0)
+    own = translations(model, padded, prompt, 5, jnp.asarray(0))
     np.testing.assert_array_equal(
-        translations(model, padded, prompt, 5, 1), np.roll(own, -1, axis=0)
+        translations(model, padded, prompt, 5, jnp.asarray(1)), np.roll(own, -1, axis=0)
     )
     # Against reading the source and the prompt in one pass, byte by byte.
     tokens = list(given[0].text[: given[0].source.stop] + b"<T:es>")
@@ -255,12 +267,12 @@ def test_bigrams_against_a_loop():
     for a, b in itertools.pairwise(test):
         follows = [int(d) for c, d in itertools.pairwise(train) if c == a]
         expected.append(-np.log((follows.count(int(b)) + 1) / (len(follows) + 256)))
-    found = bigram_loss(train, data.windows(test, 5))
+    found = bigram_loss(train, data.windows(CPU, test, 5))
     np.testing.assert_allclose(found, np.mean(expected), rtol=1e-12)
 
 
 def test_synapses_are_written_by_the_layer_below(model):
-    choose = sources(PAIR, 2, 0, halves(PAIR)[0])
+    choose = sources(dataclasses.replace(CPU, contrasts=2), 0, halves(CPU)[0])
     sigma = synapses(model, choose, jnp.asarray(1), jnp.asarray(0))
     assert sigma.shape == (2, 2, 2, 16, 16)
     length = int(choose.length[1, 0, 1])
@@ -270,10 +282,24 @@ def test_synapses_are_written_by_the_layer_below(model):
     np.testing.assert_allclose(sigma[1, 0, 1, :, 14], np.maximum(slow, 0), rtol=0.2, atol=1e-2)
 
 
+def test_synapses_fade_as_the_state_does():
+    choose = sources(dataclasses.replace(CPU, contrasts=1), 0, halves(CPU)[0])
+    forgetful = loud(decay=(0.8, 1.0))
+    layer, head = jnp.asarray(1), jnp.asarray(0)
+    sigma = synapses(forgetful, choose, layer, head)[0, 0, 0]
+    length = int(choose.length[0, 0, 0])
+    seen = forgetful.activations(choose.tokens[0, 0, 0, :length])
+    y, x = seen["y"][0, :, 0], seen["x"][1, :, 0]
+    left = 0.8 ** np.arange(length - 1, -1, -1.0)
+    slow = np.einsum("t,ti,tj->ij", left, y, x)[:, 14]
+    # The slowest pair of neurons hardly turns.
+    np.testing.assert_allclose(sigma[:, 14], np.maximum(slow, 0), rtol=0.2, atol=1e-2)
+
+
 def test_synapses_are_chosen_and_tested_on_other_currencies():
-    known, fresh = halves(PAIR)
+    known, fresh = halves(CPU)
     assert not set(known) & set(fresh)
-    first = sources(PAIR, 3, 10, known)
+    first = sources(dataclasses.replace(CPU, contrasts=3), 10, known)
     assert (np.asarray(first.tokens[:, 0]) != np.asarray(first.tokens[:, 1])).any()
     assert bytes(np.asarray(first.tokens[1, 0, 0], np.uint8)).startswith(b"<F:es>")
 
@@ -287,7 +313,9 @@ def test_shuffled_labels_mix_the_kinds():
     np.testing.assert_array_equal(one.sum() + other.sum(), values.sum())
 
 
-def test_without_spikes_the_model_is_exact(model):
+@pytest.mark.parametrize("decay", [None, (0.9, 0.7)])
+def test_without_spikes_the_model_is_exact(decay):
+    model = loud(decay=decay)
     tokens = np.frombuffer(b"<F:en>The next item is the bank.", np.uint8)
     found = spiking_logits(model, tokens, np.random.default_rng(0), 0)
     expected = model(jnp.asarray(tokens, jnp.int32))

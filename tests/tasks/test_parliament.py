@@ -98,6 +98,28 @@ def test_held_out_currencies_never_occur(held, seed):
         assert name not in text or any(name in other for other in others)
 
 
+def test_it_can_speak_of_few_things():
+    corpus = MiniParliament(("en", "es"), seed=0, size=60_000, words=5)
+    said = {(slot.kind, slot.value) for one in corpus.sentences for slot in one.slots}
+    kinds = [kind for kind, _ in said]
+    expected = {"currency": 10, "noun": 5, "country": 5, "month": 5, "year": 5}
+    assert {kind: kinds.count(kind) for kind in kinds} == expected
+    assert {value for kind, value in said if kind == "currency"} == set(corpus.currencies)
+    _, nouns = corpus.contrast(200, seed=0, languages=("en", "es"))
+    assert {(slot.kind, slot.value) for one in nouns for slot in one.slots} <= said
+
+
+def test_its_entropy_is_that_of_its_draws():
+    """Where every draw has one outcome but direction, template, noun or currency, and which."""
+    corpus = MiniParliament(("en", "es"), seed=0, size=20_000, words=1)
+    nouns = sum(slot.kind in ("noun", "currency") for s in corpus.sentences for slot in s.slots)
+    currencies = sum(slot.kind == "currency" for s in corpus.sentences for slot in s.slots)
+    bits = len(corpus.sentences) * np.log(2 * len(TEMPLATES)) + (nouns + currencies) * np.log(2)
+    np.testing.assert_allclose(corpus.entropy, bits / len(corpus.data), rtol=1e-12)
+    # All it knows of: log(60) and about two fillings of some 3.5 nats in 109 bytes.
+    assert 0.1 < MiniParliament(("en", "es"), seed=0, size=60_000).entropy < 0.107
+
+
 def test_contrasts_differ_in_one_word(corpus):
     held = ("GBP", "JPY")
     plus, minus = corpus.contrast(40, seed=5, languages=("es", "en"), currencies=held)
@@ -154,6 +176,7 @@ def test_accents_go_and_nothing_else():
         (("en", "de"), {}, "two or more different"),
         (("en", "es"), {"held_out": ("XXX",)}, "No currency is called 'XXX'"),
         (("en", "es"), {"held_out": CURRENCIES}, "leaves no currency"),
+        (("en", "es"), {"words": 0}, "1 word of each kind or more"),
     ],
 )
 def test_what_it_does_not_speak_of_is_refused(languages, more, said):

@@ -189,6 +189,18 @@ def test_fresh_starts_are_uniform_over_the_ring():
     assert ((counts - 2000) ** 2 / 2000).sum() < 33.7
 
 
+def test_sequences_begin_where_they_are_told_to():
+    starts = np.array([0, 3, 8])
+    out = play(ByteSequences(np.arange(10, dtype=np.uint8), 4, 5, starts=starts), 50)
+    np.testing.assert_array_equal(out.x[..., 0], out.index)
+    assert set(np.asarray(out.index).ravel().tolist()) == {0, 3, 8}
+    for wrong, carried in (([], False), ([10], False), ([-1], False), ([3], True)):
+        with pytest.raises(ValueError, match="starts must be one place or more in the 10 bytes"):
+            ByteSequences(
+                np.arange(10, dtype=np.uint8), 4, 5, carried=carried, starts=np.array(wrong, int)
+            )
+
+
 def test_positions_of_a_long_text_stay_within_32_bits():
     # Only the arithmetic: a text of 2 GiB would not fit a test.
     size, position = 2**31 - 1, jnp.int32(2**31 - 5)

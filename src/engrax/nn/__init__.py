@@ -4,7 +4,7 @@ from . import bases
 from ._accumulate import accumulate
 from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
-from ._bdh import BDH, BDHState
+from ._bdh import BDH, BDHState, head_decays
 from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
@@ -79,6 +79,7 @@ __all__ = [
     "conv_sizes",
     "dense",
     "from_nir",
+    "head_decays",
     "matched_width",
     "max_pool",
     "mean_pool",

@@ -5,27 +5,31 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from ._causal_square import causal_square
 
-BLOCK = 16
-"""Rows at a time where every value slot forgets at its own pace."""
+SPAN = 8
+"""Longest stretch that is read at once where every value slot forgets at a pace of its own."""
+LOG_FORGOTTEN = -8.0
+"""Lowest logarithm of such a factor: SPAN of them, inverted, are far from float32's largest."""
 
 
 class Reading(NamedTuple):
     """What a piece of text does with a memory: asks, and leaves something behind.
 
     **Fields:** `q`, `k` (heads, time, N) queries and keys, rotated; `v` (time, d) values, the same
-    for all heads; `log_keep` (heads, time, 1 or d), the logarithm of the factor that the memory is
-    multiplied by before each write, or None where nothing is forgotten; `k` None where the keys
-    are the queries; `detach_kv`, whether no gradient reaches keys and values.
+    for all heads; `log_keep` (heads or 1, time, 1 or d), the logarithm of the factor that memory
+    is multiplied by before each write, about LOG_FORGOTTEN at least where there are d, or None
+    where nothing is forgotten; `k` None where the keys are the queries; `detach_kv`, whether no
+    gradient reaches keys and values.
     """
 
     q: Float[Array, "heads time N"]
     k: Float[Array, "heads time N"] | None
     v: Float[Array, "time d"]
-    log_keep: Float[Array, "heads time slots"] | None = None
+    log_keep: Float[Array, "paces time slots"] | None = None
     detach_kv: bool = False
 
     def part(self, first: int, last: int) -> "Reading":
@@ -91,50 +95,73 @@ def _read(it: Reading, rho: jax.Array | None) -> jax.Array:
         return within if rho is None else within + it.q @ rho
     heads, time, _ = it.q.shape
     v = lax.stop_gradient(it.v) if it.detach_kv else it.v
-    scores = it.q @ jnp.swapaxes(it.keys(), 1, 2)
     if it.log_keep is None:
+        scores = it.q @ jnp.swapaxes(it.keys(), 1, 2)
         within = jnp.tril(scores, -1) @ jnp.broadcast_to(v, (heads, *v.shape))
         return within if rho is None else within + it.q @ rho
     kept = jnp.cumsum(it.log_keep, axis=1)
     before = kept - it.log_keep
     if kept.shape[-1] == 1:
+        scores = it.q @ jnp.swapaxes(it.keys(), 1, 2)
         strict = jnp.tril(jnp.ones((time, time), bool), -1)[None]
         gap = jnp.where(strict, before - jnp.swapaxes(kept, 1, 2), -jnp.inf)
         within = (scores * jnp.exp(gap)) @ jnp.broadcast_to(v, (heads, *v.shape))
     else:
-        within = _read_by_slot(scores, v, kept, before)
+        within = _read_by_slot(it, kept, before)
     return within if rho is None else within + jnp.exp(before) * (it.q @ rho)
 
 
-def _read_by_slot(scores: jax.Array, v: jax.Array, kept: jax.Array, before: jax.Array) -> jax.Array:
-    """`sum_s<t scores_ts exp(before_tj - kept_sj) v_sj`, a weight for each value slot j.
+def _read_by_slot(it: Reading, kept: jax.Array, before: jax.Array) -> jax.Array:
+    """`sum_s<t (q_t . k_s) exp(before_tj - kept_sj) v_sj`, a weight for each value slot j.
 
-    Rows are taken in blocks. What lies before a block decays to its first row and from there to
-    each of its rows, two factors below 1; within it every pair has its own weight. Nothing is ever
-    divided by a decay, so nothing overflows.
+    The text is halved again and again. What the later half of a span reads from the earlier one
+    decays to the border and from there on, two factors of at most 1, so nothing overflows; and
+    no score of a later token is computed but in the shortest spans.
     """
-    heads, time, _ = scores.shape
-    blocks = -(-time // BLOCK)
-    fill = blocks * BLOCK - time
-    pad = lambda z, *axes: jnp.pad(z, [(0, fill if a in axes else 0) for a in range(z.ndim)])
-    scores, v = pad(scores, 1, 2), pad(v, 0)
-    # Rows that fill the last block keep what the last one has.
+    heads, time, _ = it.q.shape
+    halvings = max(0, (-(-time // SPAN) - 1).bit_length())
+    shortest = -(-time // 2**halvings)
+    fill = (shortest << halvings) - time
+    pad = lambda z: jnp.pad(z, ((0, 0), (0, fill), (0, 0)))
+    v = lax.stop_gradient(it.v) if it.detach_kv else it.v
+    q, k, v = pad(it.q), pad(it.keys()), pad(v[None])
+    # Rows that fill the last span keep what the last one has.
     kept, before = (jnp.pad(z, ((0, 0), (0, fill), (0, 0)), mode="edge") for z in (kept, before))
-    within = jnp.tril(jnp.ones((BLOCK, BLOCK), bool), -1)[None, :, :, None]
 
-    def block(first: jax.Array) -> jax.Array:
-        rows = lambda z: lax.dynamic_slice_in_dim(z, first, BLOCK, axis=1)
-        mine, start = rows(before), rows(before)[:, :1]
-        earlier = (jnp.arange(blocks * BLOCK) < first)[None, :, None]
-        decayed = jnp.exp(jnp.where(earlier, start - kept, -jnp.inf)) * v[None]
-        past = jnp.exp(mine - start) * (rows(scores) @ decayed)
-        gap = jnp.where(within, mine[:, :, None] - rows(kept)[:, None], -jnp.inf)
-        near = lax.dynamic_slice(scores, (0, first, first), (heads, BLOCK, BLOCK))
-        here = lax.dynamic_slice_in_dim(v, first, BLOCK, axis=0)
-        return past + jnp.einsum("hts,htsd,sd->htd", near, jnp.exp(gap), here)
+    cut = lambda z, *sizes: z.reshape(z.shape[0], -1, *sizes, z.shape[-1])
+    spans = [cut(z, shortest) for z in (q, k, v, kept, before)]
+    out = _within_spans(*spans).reshape(heads, -1, v.shape[-1])
+    for halving in range(halvings):
+        halves = [cut(z, 2, shortest << halving) for z in (q, k, v, kept, before)]
+        read = _across(*halves)
+        out = out + jnp.concatenate([jnp.zeros_like(read), read], 2).reshape(out.shape)
+    return out[:, :time]
 
-    out = lax.map(block, BLOCK * jnp.arange(blocks))
-    return jnp.moveaxis(out, 0, 1).reshape(heads, blocks * BLOCK, -1)[:, :time]
+
+def _across(
+    q: jax.Array, k: jax.Array, v: jax.Array, kept: jax.Array, before: jax.Array
+) -> jax.Array:
+    """What the later halves of spans, (heads, spans, 2, time, ...), read from the earlier ones."""
+    border = before[:, :, 1, :1]
+    decayed = jnp.exp(border - kept[:, :, 0]) * v[:, :, 0]
+    decayed = jnp.broadcast_to(decayed, (q.shape[0], *decayed.shape[1:]))
+    scores = checkpoint_name(q[:, :, 1] @ jnp.swapaxes(k[:, :, 0], 2, 3), "scores")
+    return jnp.exp(before[:, :, 1] - border) * (scores @ decayed)
+
+
+def _within_spans(
+    q: jax.Array, k: jax.Array, v: jax.Array, kept: jax.Array, before: jax.Array
+) -> jax.Array:
+    """The same within short spans, (heads, spans, time, ...).
+
+    Decays are counted from the first row: where one factor is above 1, the other is below by as
+    much, or the pair is masked.
+    """
+    begin = before[:, :, :1]
+    scores = jnp.tril(checkpoint_name(q @ jnp.swapaxes(k, 2, 3), "scores"), -1)
+    decayed = jnp.exp(begin - kept) * v
+    decayed = jnp.broadcast_to(decayed, (q.shape[0], *decayed.shape[1:]))
+    return jnp.exp(before - begin) * (scores @ decayed)
 
 
 def _written(it: Reading, rho: jax.Array) -> jax.Array:

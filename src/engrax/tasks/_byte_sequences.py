@@ -18,19 +18,20 @@ class ByteSequences(Stream):
     Emits `Batch(x, y)`, both (batch, length) int32: `y[b, t]` is the byte after `x[b, t]`. The text
     is a ring: after its last byte comes its first.
 
-    - Fresh (the default): every sequence begins at a place drawn uniformly, with replacement.
-      State: `{"key"}`.
+    - Fresh (the default): every sequence begins at a place drawn uniformly, with replacement; at
+      one of `starts` where they are given, such as the first bytes of sentences. State: `{"key"}`.
     - `carried=True`: row `b` of a batch goes on where row `b` of the batch before it ended, so that
       a learner which carries its model's state reads one endless text a row. Rows start evenly
       spaced, at a random turn of the ring. State: `{"position"}` (batch,) int32.
 
     The text stays on the device as bytes; only what was gathered is converted.
 
-    **Raises:** `ValueError` when `batch` or `length` is below 1, or the text has no more than
-    `length` bytes.
+    **Raises:** `ValueError` when `batch` or `length` is below 1, the text has no more than `length`
+    bytes, or `starts` are none, lie outside it, or are given to what is carried.
     """
 
     data: UInt8[Array, " bytes"]
+    starts: Int[Array, " starts"] | None
     batch: int = eqx.field(static=True)
     length: int = eqx.field(static=True)
     carried: bool = eqx.field(static=True)
@@ -42,6 +43,7 @@ class ByteSequences(Stream):
         length: int,
         *,
         carried: bool = False,
+        starts: Int[np.ndarray, " starts"] | None = None,
     ) -> None:
         if batch < 1 or length < 1:
             raise ValueError(f"batch={batch} and length={length} must both be at least 1.")
@@ -50,7 +52,13 @@ class ByteSequences(Stream):
                 f"A text of {len(data)} bytes has no sequence of {length} bytes and the one after "
                 "them; choose a shorter length or a longer text."
             )
+        if starts is not None and (carried or not _inside(starts, len(data))):
+            raise ValueError(
+                f"starts must be one place or more in the {len(data)} bytes of a text that is not "
+                f"carried; got {len(starts)} of them, {carried=}."
+            )
         self.data = jnp.asarray(data)
+        self.starts = None if starts is None else jnp.asarray(starts, jnp.int32)
         self.batch, self.length, self.carried = batch, length, carried
 
     def init(self, *, key: Key[Array, ""]) -> dict[str, Array]:
@@ -73,7 +81,9 @@ class ByteSequences(Stream):
             state = {"position": _around(begin, jnp.int32(self.length), size)}
         else:
             key, now = jr.split(state["key"])
-            begin = jr.randint(now, (self.batch,), 0, size, jnp.int32)
+            choices = size if self.starts is None else len(self.starts)
+            begin = jr.randint(now, (self.batch,), 0, choices, jnp.int32)
+            begin = begin if self.starts is None else self.starts[begin]
             state = {"key": key}
         steps = jnp.arange(self.length + 1, dtype=jnp.int32)
         read = self.data[_around(begin[:, None], steps[None], size)].astype(jnp.int32)
@@ -84,6 +94,10 @@ class ByteSequences(Stream):
     ) -> Int[Array, "examples ..."]:
         """Bytes as the tokens of a batch; there is one task."""
         return x.astype(jnp.int32)
+
+
+def _inside(starts: Int[np.ndarray, " starts"], size: int) -> bool:
+    return len(starts) > 0 and bool(((starts >= 0) & (starts < size)).all())
 
 
 def _around(position: Int[Array, "..."], step: Int[Array, "..."], size: int) -> Int[Array, "..."]:

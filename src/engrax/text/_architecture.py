@@ -1,13 +1,12 @@
 """Which language models there are, and how large each is."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import equinox as eqx
 
-from engrax.nn import BDH, Decoder
+from engrax.nn import BDH, Decoder, head_decays
 
 from ._errors import TextError
 
@@ -65,13 +64,8 @@ class Architecture:
 
     @property
     def decay(self) -> tuple[float, ...]:
-        """What each head of a BDH keeps of its memory from one byte to the next.
-
-        Without it a memory that is carried on for ever clutters up, and training on endless text
-        learns no more than which letter follows which.
-        """
-        spread = [16 ** (-head / max(1, self.heads - 1)) for head in range(self.heads)]
-        return tuple(math.exp(-1 / (self.context * share)) for share in spread)
+        """What each head of a BDH keeps of its memory from one byte to the next."""
+        return head_decays(self.heads, float(self.context))
 
     @property
     def state_bytes(self) -> int:

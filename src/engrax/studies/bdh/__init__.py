@@ -1,8 +1,16 @@
 """The Dragon Hatchling (BDH): a language model whose working memory is a Hebbian state.
 
-Three readings are ours, since the paper leaves them open. BDH' (`gated`) is our reading of its
-gated variant, see `engrax.nn.BDH`. Spiking (C8) samples activities, see `_spiking`. A text is read
-in fresh windows at scale `cpu`, and carried from batch to batch at `paper`.
+Readings of ours, since the paper leaves them open: BDH' (`gated`), see `engrax.nn.BDH`; spiking
+(C8), see `_spiking`; and at `paper`, where a text is carried from batch to batch, a decay for each
+head. Without one, what is never forgotten piles up over a long text until every read is nearly the
+same, and only which byte follows which is learned; the state itself is carried right, as chunks and
+steps that give what one pass gives show.
+
+At `cpu` every sequence begins with a sentence, the text speaks of few words, weights start larger
+than in the released code, and the GPT has rotary positions: otherwise neither model translates in
+the steps that there is time for, and the GPT ends far above BDH. BDH and GPT at the sizes that are
+compared (C1) are trained as long as each other; C2 to C6 and C8 look into models of the middle size
+that were trained for longer.
 """
 
 from collections.abc import Callable

@@ -45,7 +45,7 @@ def corpus(config: Config, pair: tuple[str, str]) -> Part:
     """The text of a pair of languages."""
     train, held_out = config.train_bytes, config.held_out_bytes
     if config.corpus == "mini_parliament":
-        return _drawn(pair, train, held_out)
+        return _drawn(pair, train, held_out, config.words)
     folder = cache_folder() / "europarl" if config.corpus == "europarl" else config.corpus
     data = Europarl(folder, (pair,), seed=TRAIN, size=train + 2 * held_out).data
     cut = len(data) - 2 * held_out
@@ -53,21 +53,32 @@ def corpus(config: Config, pair: tuple[str, str]) -> Part:
 
 
 @functools.cache
-def _drawn(pair: tuple[str, str], train: int, held_out: int) -> Part:
-    text = MiniParliament(pair, seed=TRAIN, size=train)
-    known = {sentence.text for sentence in text.sentences}
-    held = (
-        _new(MiniParliament(pair, seed=s, size=2 * held_out), known)[:held_out]
-        for s in (VALIDATION, TEST)
-    )
+def _drawn(pair: tuple[str, str], train: int, held_out: int, words: int | None) -> Part:
+    text = MiniParliament(pair, seed=TRAIN, size=train, words=words)
+    held = []
+    for seed in (VALIDATION, TEST):
+        drawn = _unknown(pair, seed, 6 * held_out, train, words)
+        held.append(np.frombuffer(b"".join(s.text for s in drawn), np.uint8)[:held_out])
     # All pairs have as many bytes, so that their arms share one program.
     return Part(text.data[:train], *held)
 
 
-def _new(text: MiniParliament, known: set[bytes]) -> UInt8[np.ndarray, " bytes"]:
-    """The text without sentences that were trained on; short ones come again by chance."""
-    kept = [s.text for s in text.sentences if s.text not in known]
-    return np.frombuffer(b"".join(kept), np.uint8)
+def entropy(config: Config) -> float | None:
+    """Nats a byte that no model can do without, where they are known: who has read all before."""
+    if config.corpus != "mini_parliament":
+        return None
+    text = MiniParliament(config.pair, seed=TRAIN, size=config.train_bytes, words=config.words)
+    return text.entropy
+
+
+def _unknown(
+    pair: tuple[str, str], seed: int, size: int, train: int, words: int | None
+) -> list[Sentence]:
+    """Sentences that were not trained on; short ones come again by chance."""
+    text = MiniParliament(pair, seed=TRAIN, size=train, words=words)
+    known = {sentence.text for sentence in text.sentences}
+    drawn = MiniParliament(pair, seed=seed, size=size, words=words)
+    return [sentence for sentence in drawn.sentences if sentence.text not in known]
 
 
 def shakespeare(config: Config) -> Part:
@@ -79,21 +90,40 @@ def shakespeare(config: Config) -> Part:
     return Part(data[: -2 * rest], *(part[:limit] for part in held))
 
 
-def windows(data: UInt8[np.ndarray, " bytes"], length: int) -> Windows:
-    """The whole text but what does not fill a window."""
-    count = (len(data) - 1) // length
-    x, y = (data[i : i + count * length].reshape(count, length) for i in (0, 1))
-    return Windows(jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32))
+def windows(config: Config, data: UInt8[np.ndarray, " bytes"], length: int) -> Windows:
+    """Pieces of a held-out text, which begin where those that are trained on may begin.
+
+    Between two that begin with a sentence there is a gap; as many are taken as leave room for it,
+    so that all pairs of languages have as many.
+    """
+    begins, free = starts(config, data), 0
+    if begins is None:
+        chosen = list(range(0, len(data) - length, length))
+    else:
+        chosen = []
+        for start in begins[begins < len(data) - length]:
+            if start >= free:
+                chosen.append(start)
+                free = start + length
+        chosen = chosen[: len(data) // (2 * length)]
+    at = np.asarray(chosen)[:, None] + np.arange(length)
+    return Windows(jnp.asarray(data[at], jnp.int32), jnp.asarray(data[at + 1], jnp.int32))
+
+
+def starts(config: Config, data: UInt8[np.ndarray, " bytes"]) -> Int[np.ndarray, " starts"] | None:
+    """Where the sentences of a parallel text begin; None if sequences may begin anywhere."""
+    mark = np.frombuffer(b"<F:", np.uint8)
+    found = np.flatnonzero((np.lib.stride_tricks.sliding_window_view(data, 3) == mark).all(1))
+    return found if config.aligned and len(found) else None
 
 
 def sentences(
-    pair: tuple[str, str], count: int, length: int, direction: tuple[str, str] | None = None
+    config: Config, pair: tuple[str, str], count: int, direction: tuple[str, str] | None = None
 ) -> list[Sentence]:
-    """Held-out sentences of at most `length` bytes, in one direction if told."""
-    size = 1000 * count
-    drawn = MiniParliament(pair, seed=TEST, size=size).sentences
-    fitting = [s for s in drawn if len(s.text) <= length and direction in (None, s.languages)]
-    return fitting[:count]
+    """Held-out sentences that fit into a window, of one direction if told."""
+    drawn = _unknown(pair, TEST, 2000 * count, config.train_bytes, config.words)
+    fits = lambda s: len(s.text) <= config.length and direction in (None, s.languages)
+    return [sentence for sentence in drawn if fits(sentence)][:count]
 
 
 def padded(given: list[Sentence], length: int) -> Padded:

@@ -45,7 +45,8 @@ def plots(run: Any) -> dict[str, Figure]:
 
 
 def _tunable(run: Any) -> list[str]:
-    return [a for a in (*(f"{f}_middle" for f in FAMILIES), "detached") if a in run]
+    arms = (*(f"{f}_middle" for f in FAMILIES), "detached", "facts")
+    return [arm for arm in arms if arm in run]
 
 
 def _scaling(run: Any, families: list[str]) -> Figure:
@@ -90,6 +91,10 @@ def _learning(run: Any) -> Figure:
         if f"{name}_middle" in run:
             curve = run[f"{name}_middle"]["validation_loss"]
             figures.band(ax, curve["tick"], curve.values, label=label, color=COLORS[name])
+        if f"{name}_long" in run:
+            curve = run[f"{name}_long"]["validation_loss"]
+            style: dict[str, Any] = {"color": COLORS[name], "linestyle": "--"}
+            figures.band(ax, curve["tick"], curve.values, label=f"{label}, longer", **style)
     if "detached" in run:
         curve = run["detached"]["validation_loss"]
         label = "BDH without BPTT"
@@ -97,6 +102,9 @@ def _learning(run: Any) -> Figure:
     if "bigram" in run:
         level = float(run["bigram"]["test_loss"])
         ax.axhline(level, color=figures.MUTED, linestyle=":", label="bigrams, add-1")
+        if "entropy" in run["bigram"]:
+            entropy = float(run["bigram"]["entropy"])
+            ax.axhline(entropy, color=figures.INK, linestyle=":", label="entropy of the text")
     ax.set_yscale("log")
     ax.legend()
     return figure
@@ -107,6 +115,7 @@ def _tuning(run: Any) -> Figure:
     figure, ax = figures.axes(xlabel="learning rate", ylabel=f"validation {LOSS}")
     names = {f"{f}_middle": (label, COLORS[f]) for f, label in FAMILIES.items()}
     names["detached"] = ("BDH without BPTT", COLORS["detached"])
+    names["facts"] = ("BDH, repeated words", figures.PALETTE[5])
     for arm in _tunable(run):
         if "tuning" not in run[arm].children:
             continue

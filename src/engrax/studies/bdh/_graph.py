@@ -20,7 +20,7 @@ from engrax.probes import (
 
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 GRAPHS = {"x": "Dx E", "y": "Dy E"}
 CURVES: tuple[str, ...] = ("graph", "untrained", "low_rank", "random", "shuffled", "rewired")
@@ -111,7 +111,7 @@ def _arm(config: Config) -> Arm:
             "statistic": list(DEGREES),
             "entry": (_BINS[1:] + _BINS[:-1]) / 2,
         },
-        needs=("bdh_middle",),
+        needs=(probed(config, "bdh"),),
         start=Take(("bdh",)),
         measure=Graphs(held, config.fractions, config.searches),
     )

@@ -59,7 +59,7 @@ def _detached_model(config: Config) -> eqx.Partial:
 def _translation(config: Config) -> Arm:
     middle = config.sizes[SIZES.index("middle")]
     held = kept(full=bdh(config, middle), detached=_detached_model(config))
-    given = _data.sentences(config.pair, config.sentences, config.length, config.pair)
+    given = _data.sentences(config, config.pair, config.sentences, config.pair)
     mixed = [
         _data.other_source(sentence, given[(i + 1) % len(given)])
         for i, sentence in enumerate(given)
@@ -78,8 +78,9 @@ def _translation(config: Config) -> Arm:
 
 def _bigram(config: Config) -> xr.Dataset:
     text = _data.corpus(config, config.pair)
-    loss = bigram_loss(text.train, _data.windows(text.test, config.length))
-    return xr.Dataset({"test_loss": loss})
+    found = {"test_loss": bigram_loss(text.train, _data.windows(config, text.test, config.length))}
+    entropy = _data.entropy(config)
+    return xr.Dataset(found if entropy is None else found | {"entropy": entropy})
 
 
 def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:

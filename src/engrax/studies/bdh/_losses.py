@@ -13,7 +13,6 @@ from ._data import Padded
 Intervention = Literal["intact", "cleared", "no writes"]
 
 
-@eqx.filter_jit
 def byte_losses(
     model: Any, text: Padded, intervention: Intervention = "intact"
 ) -> Float[Array, "sentences time"]:
@@ -22,6 +21,13 @@ def byte_losses(
     "cleared": the state is emptied where the translation is asked for. "no writes": it is emptied
     after every byte.
     """
+    # Which one is data to the program, so that all three share it.
+    once, always = (jnp.asarray(intervention == name) for name in ("cleared", "no writes"))
+    return _byte_losses(model, text, once, always)
+
+
+@eqx.filter_jit
+def _byte_losses(model: Any, text: Padded, once: Array, always: Array) -> Array:
     empty = model.init_state()
 
     def sentence(row: tuple[Array, Array]) -> Array:
@@ -29,9 +35,8 @@ def byte_losses(
 
         def read(state: Any, at: tuple[Array, Array, Array]) -> tuple[Any, Array]:
             t, token, following = at
-            if intervention != "intact":
-                forget = (t == turn) | (intervention == "no writes")
-                state = jax.tree.map(lambda new, old: jnp.where(forget, new, old), empty, state)
+            forget = (once & (t == turn)) | always
+            state = jax.tree.map(lambda new, old: jnp.where(forget, new, old), empty, state)
             state, logits = model.step(state, token)
             return state, optax.softmax_cross_entropy_with_integer_labels(logits, following)
 
@@ -49,7 +54,7 @@ def content_loss(losses: Float[Array, "sentences time"], text: Padded) -> Float[
 
 @eqx.filter_jit
 def translations(
-    model: Any, text: Padded, prompt: Int[Array, " prompt"], length: int, swap: int
+    model: Any, text: Padded, prompt: Int[Array, " prompt"], length: int, swap: Int[Array, ""]
 ) -> Int[Array, "sentences decoded"]:
     """What the model writes, greedily, after the source of each sentence and `prompt`.
 

@@ -16,7 +16,7 @@ from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
 from ._losses import Intervention, byte_losses, content_loss, translations
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 MODELS = ("bdh", "gpt")
 INTERVENTIONS: tuple[Intervention, ...] = ("intact", "cleared", "no writes")
@@ -54,7 +54,7 @@ class Memory(eqx.Module):
         prompt = jnp.asarray(np.frombuffer(f"<T:{target}>".encode(), np.uint8), jnp.int32)
         own, swapped = (
             np.asarray(translations(model, self.text, prompt, self.length, swap), np.uint8)
-            for swap in (0, 1)
+            for swap in jnp.arange(2)
         )
         count = len(self.given)
         donors = [self.given[(i + 1) % count] for i in range(count)]
@@ -79,7 +79,7 @@ def _share_said(decoded: np.ndarray, sentences: Any) -> float:
 def _arm(config: Config) -> Arm:
     middle = SIZES.index("middle")
     held = kept(**{name: family(config, name, middle) for name in MODELS})
-    given = _data.sentences(config.pair, config.sentences, config.length, config.pair)
+    given = _data.sentences(config, config.pair, config.sentences, config.pair)
     measure = Memory(held, _data.padded(given, config.length), tuple(given), config.decoded)
     return Arm(
         held,
@@ -91,7 +91,7 @@ def _arm(config: Config) -> Arm:
             "chance": ("model",),
         },
         coords={"model": list(MODELS), "intervention": list(INTERVENTIONS)},
-        needs=tuple(f"{name}_middle" for name in MODELS),
+        needs=tuple(probed(config, name) for name in MODELS),
         start=Take(MODELS),
         measure=measure,
     )

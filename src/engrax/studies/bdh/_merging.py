@@ -18,8 +18,8 @@ from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
 from ._losses import byte_losses
-from ._scaling import SIZES, family
-from ._training import clone, nats, text_arm
+from ._scaling import SIZES, family, probed
+from ._training import clone, mean_nats, text_arm
 
 BRANCHES = ("first_branch", "second_branch")
 MODELS = ("base", *BRANCHES, "merged", "averaged", "ensemble")
@@ -44,7 +44,7 @@ class Merged(eqx.Module):
             jax.tree.map(_mean, first, second),
             Ensemble(first, second),
         )
-        by_pair = [[_loss(m, w.x, w.y) for w in self.windows] for m in models]
+        by_pair = [[mean_nats(m, w.x, w.y) for w in self.windows] for m in models]
         # What has no state of its own, the ensemble, is not read byte by byte.
         by_way = [[_target_loss(m, text) for text in self.directions] for m in models[:-1]]
         return {"pair_loss": np.array(by_pair, float), "way_loss": np.array(by_way, float)}
@@ -66,11 +66,6 @@ def _mean(a: Any, b: Any) -> Any:
     return (a + b) / 2 if eqx.is_inexact_array(a) else a
 
 
-@eqx.filter_jit
-def _loss(model: Any, x: Array, y: Array) -> Array:
-    return nats(model, x, y).mean()
-
-
 def _target_loss(model: Any, text: _data.Padded) -> Array:
     """Mean loss on all bytes of the translations."""
     at = jnp.arange(text.tokens.shape[1])[None]
@@ -82,8 +77,8 @@ def _branch(config: Config, which: int) -> Arm:
     """A clone of the middle model that goes on with another pair."""
     text = _data.corpus(config, config.branches[which])
     build = family(config, "bdh", SIZES.index("middle"))
-    steps = config.branch_steps
-    return text_arm(config, build, text, steps=steps, needs=("bdh_middle",), start=clone)
+    steps, base = config.branch_steps, (probed(config, "bdh"),)
+    return text_arm(config, build, text, steps=steps, needs=base, start=clone)
 
 
 def _merged(config: Config) -> Arm:
@@ -91,10 +86,11 @@ def _merged(config: Config) -> Arm:
     names = ("base", *BRANCHES)
     held = kept(**dict.fromkeys(names, build))
     pairs = (config.pair, *config.branches)
-    ways = [way for pair in pairs for way in (pair, (pair[1], pair[0]))]
-    given = [_data.sentences(way, config.sentences // 2, config.length, way) for way in ways]
+    ways = [(pair, way) for pair in pairs for way in (pair, (pair[1], pair[0]))]
+    given = [_data.sentences(config, pair, config.sentences // 2, way) for pair, way in ways]
     texts = tuple(_data.padded(s, config.length) for s in given)
-    windows = tuple(_data.windows(_data.corpus(config, pair).test, config.length) for pair in pairs)
+    tests = [_data.corpus(config, pair).test for pair in pairs]
+    windows = tuple(_data.windows(config, test, config.length) for test in tests)
     return Arm(
         held,
         1,
@@ -103,9 +99,9 @@ def _merged(config: Config) -> Arm:
             "model": list(MODELS),
             "state_model": list(MODELS[:-1]),
             "pair": ["-".join(pair) for pair in pairs],
-            "way": [f"{source} to {target}" for source, target in ways],
+            "way": [f"{source} to {target}" for _, (source, target) in ways],
         },
-        needs=("bdh_middle", *BRANCHES),
+        needs=(probed(config, "bdh"), *BRANCHES),
         start=Take(names),
         measure=Merged(held, windows, texts),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from engrax.lab import Arm, Claim, Part, Reference, at_most, equivalent
-from engrax.nn import BDH, Decoder
+from engrax.nn import BDH, Decoder, head_decays
 
 from . import _data
 from ._config import Config
@@ -30,7 +30,9 @@ VOCAB = 256
 def bdh(config: Config, n: int, **more: Any) -> eqx.Partial:
     """Builds a BDH of n neurons in the study's other sizes."""
     sizes = {"n": n, "d": config.d, "heads": config.heads, "layers": config.layers}
-    return eqx.Partial(BDH, **(sizes | {"dropout": config.dropout} | more))
+    sizes |= {"dropout": config.dropout, "init_scale": config.init_scale} | more
+    decay = head_decays(sizes["heads"], float(config.memory)) if config.memory else None
+    return eqx.Partial(BDH, decay=decay, **sizes)
 
 
 def gpt(config: Config, size: int, **more: Any) -> eqx.Partial:
@@ -40,14 +42,15 @@ def gpt(config: Config, size: int, **more: Any) -> eqx.Partial:
         if config.gpt_shapes
         else (all_sizes(config)[size] // (4 * config.d), config.d, config.heads)
     )
-    return decoder(layers, d, heads, config.length, config.dropout, **more)
+    return decoder(config, layers, d, heads, config.length, **more)
 
 
 def decoder(
-    layers: int, d: int, heads: int, context: int, dropout: float = 0.0, **more: Any
+    config: Config, layers: int, d: int, heads: int, context: int, **more: Any
 ) -> eqx.Partial:
-    """Builds a GPT with ALiBi, as the paper's baseline."""
-    return eqx.Partial(Decoder, VOCAB, d, layers, heads, context=context, dropout=dropout, **more)
+    """Builds a GPT of any size."""
+    more = {"positions": config.gpt_positions, "dropout": config.dropout} | more
+    return eqx.Partial(Decoder, VOCAB, d, layers, heads, context=context, **more)
 
 
 def all_sizes(config: Config) -> tuple[int, ...]:
@@ -73,11 +76,24 @@ def _arm(config: Config, name: str, size: int) -> Arm:
     return text_arm(config, build, text, activity=activity, needs=middle, start=same_rate)
 
 
+def probed(config: Config, name: str) -> str:
+    """The arm of the BDH or GPT that later claims look into."""
+    return f"{name}_long" if config.long_steps else f"{name}_middle"
+
+
+def _long(config: Config, name: str) -> Arm:
+    """The middle size, trained for longer at the rate that was found."""
+    text, size = _data.corpus(config, config.pair), SIZES.index("middle")
+    more: dict[str, Any] = {"needs": (f"{name}_middle",), "start": same_rate}
+    build, activity = family(config, name, size), name == "bdh"
+    return text_arm(config, build, text, activity=activity, steps=config.long_steps, **more)
+
+
 def _shakespeare(config: Config, name: str) -> Arm:
     n, d, heads = config.shakespeare_n, config.shakespeare_d, config.shakespeare_heads
     length = config.shakespeare_length
     if name == "gpt":
-        build = decoder(n // (4 * d), d, heads, length, config.dropout)
+        build = decoder(config, n // (4 * d), d, heads, length)
     else:
         more = {"gated": True, "merge_logits": True} if name == "gated" else {}
         sizes = {"d": d, "heads": heads, "layers": config.shakespeare_layers}
@@ -138,6 +154,8 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         for name in FAMILIES
         for i in order
     }
+    if config.long_steps:
+        found |= {f"{name}_long": eqx.Partial(_long, config, name) for name in ("bdh", "gpt")}
     if config.shakespeare_steps:
         found |= {
             f"shakespeare_{name}": eqx.Partial(_shakespeare, config, name) for name in FAMILIES

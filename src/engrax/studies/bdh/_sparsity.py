@@ -20,8 +20,8 @@ from engrax.tasks import RepeatedFacts
 from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, bdh, family, gpt
-from ._training import learner, nats, same_rate, text_arm
+from ._scaling import SIZES, bdh, family, gpt, probed
+from ._training import learner, nats, same_rate, text_arm, tuned
 
 WARMUP, WORD, REPEATS = 13, 8, 8
 """Letters of noise, of the word, and how often it is said."""
@@ -107,13 +107,11 @@ def _facts(config: Config) -> Arm:
     stream = RepeatedFacts(WARMUP, WORD, REPEATS, batch=config.facts_batch)
     trainer = learner(config, build, config.facts_steps, config.facts_batch)
     trainer = dataclasses.replace(trainer, carried=False)  # every period is read afresh
-    rate = jnp.float32(config.facts_rate)
-    trainer = eqx.tree_at(lambda t: t.hyper["learning_rate"], trainer, rate)
     every = config.facts_steps // config.measurements or 1
     system = observe(repeat(serial(stream=stream, learner=trainer), every), FactLoss())
     ticks = config.facts_steps // every
     evaluated = RepeatedFacts(WARMUP, WORD, REPEATS, batch=_EVALUATED)
-    return Arm(
+    arm = Arm(
         system,
         ticks,
         dims={"y_active": ("layer", "letter"), "letter_loss": ("letter",)},
@@ -121,13 +119,20 @@ def _facts(config: Config) -> Arm:
         measure=Letters(trainer, evaluated),
         seeds=config.seeds + config.facts_seeds,
     )
+    return tuned(config, arm, last_repeat_loss)
+
+
+def last_repeat_loss(records: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What the rate is chosen by: (seed, value), higher is better."""
+    return -records["repeat_loss"][..., -1]
 
 
 def _relu_gpt(config: Config) -> Arm:
     """The GPT of the middle size with ReLU, at the rate of the other."""
     build = gpt(config, SIZES.index("middle"), activation=jax.nn.relu)
     text = _data.corpus(config, config.pair)
-    return text_arm(config, build, text, needs=("gpt_middle",), start=same_rate)
+    steps = config.long_steps or config.steps
+    return text_arm(config, build, text, steps=steps, needs=("gpt_middle",), start=same_rate)
 
 
 def _activity(config: Config) -> Arm:
@@ -135,7 +140,7 @@ def _activity(config: Config) -> Arm:
     held = kept(
         bdh=family(config, "bdh", middle), relu_gpt=gpt(config, middle, activation=jax.nn.relu)
     )
-    text = _data.windows(_data.corpus(config, config.pair).test, config.length)
+    text = _data.windows(config, _data.corpus(config, config.pair).test, config.length)
     return Arm(
         held,
         1,
@@ -145,7 +150,7 @@ def _activity(config: Config) -> Arm:
             "hidden_active": ("when", "gpt_layer"),
         },
         coords={"when": ["untrained", "trained"]},
-        needs=("bdh_middle", "relu_gpt"),
+        needs=(probed(config, "bdh"), "relu_gpt"),
         start=Take(("bdh", "relu_gpt")),
         measure=Activity(held, text.x[:16]),
     )

@@ -19,7 +19,7 @@ from engrax.tasks import Sentence
 from . import _data
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 
 def spiking_logits(
@@ -33,19 +33,20 @@ def spiking_logits(
     afterwards. A signed number spikes by its size, in one of two lines: one excites, one inhibits.
 
     The draws of one product are independent with mean p q, so their number is binomial. With 0
-    spikes the products are exact. Plain BDH alone: no gates, no decay, the residual in the stream.
+    spikes the products are exact. Plain BDH alone: no gates, the residual in the stream.
     """
     enc, enc_v, dec, embedding, head = (
         np.asarray(a, np.float64)
         for a in (model.enc, model.enc_v, model.dec, model.embedding, model.head)
     )
     cos, sin = (np.asarray(a, float) for a in rotary_phases(model.frequencies, jnp.ones(1, int)))
+    keep = model.decay or (1.0,) * len(enc)
     v = _normalized(embedding[tokens])
     for _ in range(model.layers):
         out = np.zeros_like(v)
-        for into, gate, back in zip(enc, enc_v, dec, strict=True):
+        for into, gate, back, left in zip(enc, enc_v, dec, keep, strict=True):
             x = np.maximum(v @ into, 0)
-            read = _read(x, v, (cos.T, sin.T), rng, spikes)
+            read = _read(x, v, (cos.T, sin.T), left, rng, spikes)
             out += (np.maximum(_normalized(read) @ gate, 0) * x) @ back
         v = _normalized(v + _normalized(out))
     return v @ head
@@ -55,6 +56,7 @@ def _read(
     x: Float[np.ndarray, "time N"],
     v: Float[np.ndarray, "time d"],
     turn: tuple[np.ndarray, np.ndarray],
+    left: float,
     rng: np.random.Generator,
     spikes: int,
 ) -> Float[np.ndarray, "time d"]:
@@ -67,7 +69,7 @@ def _read(
         share = x[t][:, None] / largest_x
         a[t] = largest * largest_x * _product(state / largest, share, rng, spikes).sum(0)
         written = _product(v[t][None] / largest_v, share, rng, spikes)
-        state = _turned(state + largest_x * largest_v * written, *turn)
+        state = _turned(left * state + largest_x * largest_v * written, *turn)
     return a
 
 
@@ -124,13 +126,13 @@ def _loss(model: BDH, given: tuple[Sentence, ...], spikes: int) -> float:
 
 def _arm(config: Config) -> Arm:
     held = kept(bdh=family(config, "bdh", SIZES.index("middle")))
-    given = _data.sentences(config.pair, config.spiking_sentences, config.length)
+    given = _data.sentences(config, config.pair, config.spiking_sentences)
     return Arm(
         held,
         1,
         dims={"loss": ("spikes",)},
         coords={"spikes": list(config.resolutions)},
-        needs=("bdh_middle",),
+        needs=(probed(config, "bdh"),),
         start=Take(("bdh",)),
         measure=Spiking(held, tuple(given), config.resolutions),
     )

@@ -9,7 +9,7 @@ from engrax.lab import figures
 from engrax.tasks import RepeatedFacts
 
 from ._drawing import COLORS, grouped_bars, layer_color, legend_below, side_by_side, with_interval
-from ._scaling import SIZES, all_sizes
+from ._scaling import SIZES, all_sizes, probed
 from ._sparsity import REPEATS, WARMUP, WORD
 from ._synapses import READOUTS
 
@@ -19,7 +19,7 @@ def plots(run: Any) -> dict[str, Figure]:
     drawn = {}
     if "synapses" in run:
         drawn["synapses"] = _synapses(run)
-    if "activity" in run and "bdh_middle" in run:
+    if "activity" in run and probed(run.config, "bdh") in run:
         drawn["sparsity"] = _sparsity(run)
     if "facts" in run:
         drawn["surprise"] = _surprise(run)
@@ -62,7 +62,7 @@ def _synapses(run: Any) -> Figure:
 def _sparsity(run: Any) -> Figure:
     """Active shares during training, by layer; and over the number of neurons."""
     figure, (left, middle, right) = side_by_side(3)
-    record, final = run["bdh_middle"], run["activity"]["final"]
+    record, final = run[probed(run.config, "bdh")], run["activity"]["final"]
     for ax, name in ((left, "x"), (middle, "y")):
         shares = record[f"{name}_active"]
         for layer in range(shares.sizes["layer"]):

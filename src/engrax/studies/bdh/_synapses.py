@@ -18,7 +18,7 @@ from engrax.tasks import MiniParliament, Sentence
 
 from ._config import Config
 from ._kept import Kept, Take, kept
-from ._scaling import SIZES, family
+from ._scaling import SIZES, family, probed
 
 MODELS = ("bdh", "gpt")
 READOUTS = ("synapse", "untrained", "shuffled labels", "best neuron", "GPT")
@@ -34,9 +34,10 @@ class Sources(eqx.Module):
     length: Array
 
 
-def sources(pair: tuple[str, str], count: int, seed: int, currencies: tuple[str, ...]) -> Sources:
+def sources(config: Config, seed: int, currencies: tuple[str, ...]) -> Sources:
     """Sentences in both languages that differ in pairs: a currency, and a noun in its place."""
-    text = MiniParliament(pair, seed=seed, size=1)
+    pair, count = config.pair, config.contrasts
+    text = MiniParliament(pair, seed=seed, size=1, words=config.words)
     ways = (pair, (pair[1], pair[0]))
     drawn = [
         text.contrast(count, seed=seed + i, languages=way, currencies=currencies)
@@ -59,9 +60,9 @@ def _source(sentence: Sentence) -> np.ndarray:
     return np.frombuffer(sentence.text[: sentence.source.stop], np.uint8)
 
 
-def halves(pair: tuple[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def halves(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Every other currency to choose on; the rest to test on."""
-    codes = MiniParliament(pair, seed=0, size=1).currencies
+    codes = MiniParliament(config.pair, seed=0, size=1, words=config.words).currencies
     return codes[::2], codes[1::2]
 
 
@@ -69,11 +70,19 @@ def halves(pair: tuple[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def synapses(model: Any, text: Sources, layer: Array, head: Array) -> Float[Array, "*examples m n"]:
     """The state sigma of a layer and a head after each source."""
 
+    def since(x: Array, place: Array) -> Array:
+        """What is left of x in the state that the next byte, at place 0, reads."""
+        turned = rotary(x, place)
+        if model.decay is None:
+            return turned
+        kept = jnp.asarray(model.decay, x.dtype)[head]
+        return turned * kept ** (-1 - place).astype(x.dtype)[:, None]
+
     def one(row: tuple[Array, Array]) -> Array:
         tokens, length = row
         seen = model.activations(tokens)
         pre, post = seen["x"][layer, :, head], seen["y"][layer - 1, :, head]
-        return synaptic_state(pre, post, rotate=rotary, length=length)
+        return synaptic_state(pre, post, rotate=since, length=length)
 
     return _each(one, text)
 
@@ -180,10 +189,9 @@ def _kinds(values: np.ndarray, *, shuffle: bool = False) -> tuple[np.ndarray, np
 def _arm(config: Config) -> Arm:
     middle = SIZES.index("middle")
     held = kept(**{name: family(config, name, middle) for name in MODELS})
-    known, fresh = halves(config.pair)
+    known, fresh = halves(config)
     choose, test = (
-        sources(config.pair, config.contrasts, seed, codes)
-        for seed, codes in ((_CHOOSE, known), (_TEST, fresh))
+        sources(config, seed, codes) for seed, codes in ((_CHOOSE, known), (_TEST, fresh))
     )
     return Arm(
         held,
@@ -199,7 +207,7 @@ def _arm(config: Config) -> Arm:
             "kind": list(KINDS),
             "axis": ["layer", "head", "i", "j"],
         },
-        needs=tuple(f"{name}_middle" for name in MODELS),
+        needs=tuple(probed(config, name) for name in MODELS),
         start=Take(MODELS),
         measure=Readout(held, choose, test),
     )

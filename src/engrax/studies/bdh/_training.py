@@ -1,7 +1,7 @@
 """What all language models of the study share: loss, optimizer, the training run, its rates."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +19,9 @@ from engrax.tasks import ByteSequences
 
 from . import _data
 from ._config import Config
+
+Score = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+"""Of a run's records: (seed, value), higher is better."""
 
 
 def scheduled(
@@ -112,14 +115,15 @@ class Final(eqx.Module):
         """Of the final state of one run."""
         model = self.learner.model(state["learner"])
         record: dict[str, Any] = {
-            "test_loss": _mean_nats(model, self.x, self.y),
+            "test_loss": mean_nats(model, self.x, self.y),
             "parameters": np.float64(_core_parameters(model)),
         }
         return record | (_active(model, self.x[: 4 * _LOOKED_AT]) if self.activity else {})
 
 
 @eqx.filter_jit
-def _mean_nats(model: Any, x: Array, y: Array) -> Array:
+def mean_nats(model: Any, x: Array, y: Array) -> Float[Array, ""]:
+    """Nats a byte over all windows."""
     return nats(model, x, y).mean()
 
 
@@ -145,9 +149,11 @@ def text_arm(
     """A model trained on a text, its held-out loss recorded on the way."""
     steps, batch = steps or config.steps, batch or config.batch
     length = length or config.length
-    stream = ByteSequences(text.train, batch, length, carried=config.carried)
+    starts = _data.starts(config, text.train)
+    stream = ByteSequences(text.train, batch, length, carried=config.carried, starts=starts)
     trainer = learner(config, build, steps, batch)
-    validation, test = (_data.windows(part, length) for part in (text.validation, text.test))
+    held_out = (text.validation, text.test)
+    validation, test = (_data.windows(config, part, length) for part in held_out)
     every = steps // config.measurements or 1
     system = recorded(stream, trainer, every, HeldOut(*validation, activity))
     coords = {"tick": every * (1 + np.arange(steps // every))}
@@ -161,21 +167,21 @@ def recorded(stream: Stream, trainer: TruncatedBPTT, every: int, probe: Any) -> 
     return observe(repeat(serial(stream=stream, learner=trainer), every), probe)
 
 
-def tuned(config: Config, arm: Arm) -> Arm:
+def last_validation_loss(records: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What learning rates are chosen by: (seed, value), higher is better."""
+    return -records["validation_loss"][..., -1]
+
+
+def tuned(config: Config, arm: Arm, score: Score = last_validation_loss) -> Arm:
     """The arm with its learning rate to be chosen; at scales without tuning, the last one."""
     if not config.tune:
         return arm
-    return dataclasses.replace(arm, tuning=Tuning(rate, config.rates, last_validation_loss))
+    return dataclasses.replace(arm, tuning=Tuning(rate, config.rates, score))
 
 
 def rate(system: Any) -> Any:
     """The learning rate of an arm."""
     return system["learner"].hyper["learning_rate"]
-
-
-def last_validation_loss(records: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What learning rates are chosen by: (seed, value), higher is better."""
-    return -records["validation_loss"][..., -1]
 
 
 def same_rate(fresh: State, tuned: State) -> State:
