@@ -22,6 +22,7 @@ from ._simulate import (
     default_placement,
     simulate,
 )
+from ._straight_through import straight_through
 from ._system import Batch, Learner, State, Stream, System, named
 
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "repeat",
     "serial",
     "simulate",
+    "straight_through",
     "then",
 ]

@@ -13,7 +13,10 @@ from ._conv_net import ConvNet, Pool, conv_sizes
 from ._decoder import Decoder, DecoderState
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._free_wavelet import FreeWaveletLayer
 from ._initializers import uniform_fan_in
+from ._kan import KAN, KANLayer
+from ._kan_conv import KANConv1d, KANConv2d
 from ._kan_rows import KANRowOperator, row_basis
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
@@ -21,6 +24,7 @@ from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
 from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
+from ._pruned_kan_layer import PrunedKANLayer
 from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
 from ._rows import (
     ConstantRows,
@@ -30,7 +34,19 @@ from ._rows import (
     SoftmaxRows,
     project_simplex,
 )
+from ._select import prune, select
+from ._selectable_kan import SelectableKAN, SelectableKANLayer
+from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
 from ._spiking_network import SpikingLayer, SpikingNetwork
+from ._symbolic import (
+    CANDIDATES,
+    Candidate,
+    Reading,
+    SymbolicKAN,
+    read_edge,
+    read_function,
+    read_kan,
+)
 from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
@@ -39,11 +55,14 @@ from ._vision_transformer import DEIT_SIZES, VisionTransformer
 
 __all__ = [
     "BDH",
+    "CANDIDATES",
     "DEIT_SIZES",
+    "KAN",
     "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
+    "Candidate",
     "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
@@ -52,22 +71,33 @@ __all__ = [
     "DecoderState",
     "DenseLayer",
     "EncoderTransformer",
+    "FreeWaveletLayer",
     "GivenMaps",
     "GraphState",
     "HiddenGraph",
+    "KANConv1d",
+    "KANConv2d",
+    "KANLayer",
     "KANRowOperator",
     "KolmogorovArnoldAttention",
     "LinearAttention",
     "MixedFirstRows",
     "PatchEmbedding",
     "Pool",
+    "PrunedKANLayer",
+    "Reading",
     "RowAttention",
     "RowOperator",
+    "SelectableKAN",
+    "SelectableKANConv1d",
+    "SelectableKANConv2d",
+    "SelectableKANLayer",
     "SimplexRows",
     "SoftmaxAttention",
     "SoftmaxRows",
     "SpikingLayer",
     "SpikingNetwork",
+    "SymbolicKAN",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
@@ -85,7 +115,12 @@ __all__ = [
     "mean_pool",
     "parameter_count",
     "project_simplex",
+    "prune",
+    "read_edge",
+    "read_function",
+    "read_kan",
     "row_basis",
+    "select",
     "sign_split",
     "tag",
     "text_losses",

@@ -21,6 +21,7 @@ from ._conditioning_presets import (
 from ._dataset import Dataset, Examples, Labeled, Split, pool2, subset
 from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
+from ._function_suite import FunctionData, FunctionTask, bessel_j0, function_suite
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
@@ -58,6 +59,8 @@ __all__ = [
     "Examples",
     "FiniteGroup",
     "FullBatch",
+    "FunctionData",
+    "FunctionTask",
     "GroupStream",
     "GroupTask",
     "Labeled",
@@ -75,6 +78,7 @@ __all__ = [
     "active_pixels",
     "available",
     "averaged_examples",
+    "bessel_j0",
     "binarize",
     "blocking",
     "cache_folder",
@@ -83,6 +87,7 @@ __all__ = [
     "event_bump",
     "extinction",
     "flip",
+    "function_suite",
     "group_task",
     "latent_inhibition",
     "load",

@@ -9,6 +9,7 @@ from ._basis import Basis, UnitRMS
 from ._bspline import BSpline
 from ._by_name import FAMILIES, by_name
 from ._fourier import Fourier
+from ._per_input import Choice, PerInput, Picked, check_pool
 from ._polynomials import Chebyshev, Gram, Jacobi
 from ._radial import RBF, RSWAF
 from ._rational import Identity, Pade, pade
@@ -22,15 +23,19 @@ __all__ = [
     "BSpline",
     "Basis",
     "Chebyshev",
+    "Choice",
     "Fourier",
     "Gram",
     "Identity",
     "Jacobi",
     "Pade",
+    "PerInput",
+    "Picked",
     "ReLU",
     "UnitRMS",
     "Wavelet",
     "by_name",
+    "check_pool",
     "dog",
     "mexican_hat",
     "meyer",

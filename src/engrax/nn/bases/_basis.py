@@ -28,6 +28,10 @@ class Basis(eqx.Module):
     def __call__(self, x: Float[Array, "*shape"], axis: int = -1) -> Float[Array, "..."]:
         """B_m(x) for all m: the shape of `x` with an axis of length `size` put in at `axis`."""
 
+    def columns(self, x: Float[Array, "in batch"]) -> Float[Array, "in size batch"]:
+        """The functions at many examples, which lie along the fastest axis."""
+        return self(x, 1)
+
     @property
     def domain(self) -> tuple[float, float]:
         """The interval the functions are made for."""

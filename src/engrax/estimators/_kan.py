@@ -1,0 +1,289 @@
+"""Kolmogorov-Arnold networks as a scikit-learn regressor and classifier."""
+
+import numbers
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from engrax.nn import KAN, bases
+
+from ._kan_training import BLOCK, Fit, Spec, fresh, predicted, trained
+
+
+class _KANEstimator(BaseEstimator):
+    """What regressor and classifier share."""
+
+    n_features_in_: int
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (8,),
+        *,
+        basis: str = "bspline",
+        functions: int = 8,
+        learning_rate: float = 1e-2,
+        weight_decay: float = 1e-4,
+        epochs: int = 300,
+        batch_size: int = 256,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.basis = basis
+        self.functions = functions
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    @property
+    def model_(self) -> KAN:
+        """The trained net, as it works on inputs scaled to [-1, 1]."""
+        check_is_fitted(self)
+        return self._restored().model
+
+    def _check_parameters(self) -> None:
+        sizes = self.hidden_layer_sizes
+        if not isinstance(sizes, tuple | list) or not all(
+            isinstance(n, numbers.Integral) and n >= 1 for n in sizes
+        ):
+            raise ValueError(
+                f"hidden_layer_sizes={sizes!r}; expected a tuple of positive whole numbers, or an "
+                "empty one for a net without hidden nodes."
+            )
+        for name in ("functions", "epochs", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"{name}={value!r}; expected a whole number of at least 1.")
+        if not self.learning_rate > 0 or not self.weight_decay >= 0:
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r}, weight_decay={self.weight_decay!r}; "
+                "expected a rate above 0 and a decay of at least 0."
+            )
+        bases.by_name(self.basis, int(self.functions))  # says what is wrong with them
+
+    def _begin(self, X: np.ndarray, outputs: int, classes: bool) -> None:
+        """Scaling by these rows, and fresh weights."""
+        low, high = X.min(0), X.max(0)
+        half = np.where(high > low, (high - low) / 2, 1.0)
+        self._middle, self._half = (high + low) / 2, half
+        self._spec = Spec(
+            (X.shape[1], *map(int, self.hidden_layer_sizes), outputs),
+            self.basis,
+            int(self.functions),
+            int(self.batch_size),
+            classes,
+        )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        self._keep(fresh(self._spec, jnp.int32(seed)))
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
+        return ((X - self._middle) / self._half).astype(np.float32)
+
+    def _learn(self, X: np.ndarray, targets: np.ndarray, epochs: int, floor: float) -> None:
+        rows = len(X)
+        size = max(BLOCK, 1 << (rows - 1).bit_length())
+        padded = [
+            jnp.asarray(np.pad(part, ((0, size - rows), (0, 0))))
+            for part in (self._scaled(X), targets.astype(np.float32))
+        ]
+        counts = jnp.int32(rows), jnp.int32(epochs)
+        numbers = (self.learning_rate, floor, self.weight_decay)
+        fit = trained(
+            self._spec, self._restored(), *padded, *counts, *(jnp.float32(n) for n in numbers)
+        )
+        self._keep(fit)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Outputs (rows, out) in double precision, block by block."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        rows, model = len(X), self._restored().model
+        scaled = np.pad(self._scaled(X), ((0, -rows % BLOCK), (0, 0)))
+        blocks = scaled.reshape(-1, BLOCK, X.shape[1])
+        found = [np.asarray(predicted(self._spec, model, jnp.asarray(block))) for block in blocks]
+        return np.concatenate(found)[:rows].astype(np.float64)
+
+    def _keep(self, fit: Fit) -> None:
+        """The state as plain arrays, which can be pickled."""
+        arrays = eqx.filter(fit, eqx.is_array)
+        self._leaves = [
+            np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
+            for leaf in jax.tree.leaves(arrays)
+        ]
+
+    def _restored(self) -> Fit:
+        shapes = eqx.filter_eval_shape(fresh, self._spec, jnp.int32(0))
+        dynamic, static = eqx.partition(shapes, lambda a: isinstance(a, jax.ShapeDtypeStruct))
+        leaves, tree = jax.tree.flatten(dynamic)
+        arrays = [
+            jr.wrap_key_data(jnp.asarray(kept)) if _is_key(shape) else jnp.asarray(kept)
+            for kept, shape in zip(self._leaves, leaves, strict=True)
+        ]
+        return eqx.combine(tree.unflatten(arrays), static)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_leaves")
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+class KANRegressor(RegressorMixin, _KANEstimator):
+    """Regression by a Kolmogorov-Arnold network: learned functions on the edges, sums at the nodes.
+
+    The interface is scikit-learn's: it goes into a `Pipeline` and a `GridSearchCV`.
+
+        model = KANRegressor((5,), basis="fourier", random_state=0).fit(x, y)
+        model.score(x_test, y_test)
+        engrax.nn.read_kan(model.model_, ...)       # the edges as formulas
+
+    Columns are scaled to [-1, 1] by their extremes, and targets to unit variance, both in `fit` or
+    in the first `partial_fit`. Rows beyond those extremes are what the basis makes of them (see
+    `engrax.nn.bases`): B-splines fade to the base term, polynomials go on as constants.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int
+        Nodes of each hidden layer; () for none.
+    basis : str
+        Family of functions, a name in `engrax.nn.bases.FAMILIES`.
+    functions : int
+        Functions of the family on every edge.
+    learning_rate, weight_decay : float
+        Of AdamW; in `fit` the rate falls to a hundredth along a cosine.
+    epochs : int
+        Passes over the rows in `fit`.
+    batch_size : int
+        Rows a step.
+    random_state : int, RandomState or None
+        Of initial weights and order. With an int, equal calls give equal models.
+
+    Attributes
+    ----------
+    model_ : the net, an `engrax.nn.KAN` on scaled columns. n_features_in_ : columns seen in `fit`.
+
+    Raises
+    ------
+    ValueError : an unknown basis, or a number out of range, in `fit`.
+    """
+
+    def fit(self, X: Any, y: Any) -> "KANRegressor":
+        """Learns from rows X (examples, features) and targets y, (examples,) or (examples, k)."""
+        X, y = self._validated(X, y, reset=True)
+        self._first(X, y)
+        self._learn(X, (y - self._mean) / self._deviation, int(self.epochs), 0.01)
+        return self
+
+    def partial_fit(self, X: Any, y: Any) -> "KANRegressor":
+        """One pass over these rows at a constant rate, going on from where the model is."""
+        first = not self.__sklearn_is_fitted__()
+        X, y = self._validated(X, y, reset=first)
+        if first:
+            self._first(X, y)
+        elif y.shape[1] != len(self._mean):
+            raise ValueError(
+                f"partial_fit got {y.shape[1]} targets a row, and an earlier call {len(self._mean)}"
+                "; give as many, or begin anew with `fit`."
+            )
+        self._learn(X, (y - self._mean) / self._deviation, 1, 1.0)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The targets of every row, in the shape of those that were learned."""
+        found = self._outputs(X) * self._deviation + self._mean
+        return found[:, 0] if self._flat else found
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        self._check_parameters()
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=reset
+        )
+        if reset:
+            self._flat = y.ndim == 1
+        return X, y.reshape(len(y), -1).astype(np.float64)
+
+    def _first(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._mean, deviation = y.mean(0), y.std(0)
+        self._deviation = np.where(deviation > 0, deviation, 1.0)
+        self._begin(X, y.shape[1], classes=False)
+
+
+class KANClassifier(ClassifierMixin, _KANEstimator):
+    """Classification by a Kolmogorov-Arnold network with softmax outputs.
+
+    Parameters, scaling of columns and attributes are those of `KANRegressor`; labels may be of any
+    type.
+
+        model = KANClassifier((8,), random_state=0).fit(x, labels)
+        model.predict_proba(x_test)
+
+    Attributes
+    ----------
+    classes_ : the labels, sorted; columns of `predict_proba` stand in their order.
+
+    Raises
+    ------
+    ValueError : an unknown basis, a number out of range, or labels that are no classes, in `fit`.
+    """
+
+    classes_: np.ndarray
+
+    def fit(self, X: Any, y: Any) -> "KANClassifier":
+        """Learns from rows X (examples, features) and labels y (examples,)."""
+        X, y = self._validated(X, y, reset=True)
+        self.classes_ = np.unique(y)
+        self._begin(X, len(self.classes_), classes=True)
+        self._learn(X, self._one_hot(y), int(self.epochs), 0.01)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> "KANClassifier":
+        """One pass over these rows at a constant rate, going on from where the model is.
+
+        The first call has to name all `classes`, unless they are all in y.
+        """
+        first = not self.__sklearn_is_fitted__()
+        X, y = self._validated(X, y, reset=first)
+        if first:
+            self.classes_ = np.unique(y) if classes is None else unique_labels(classes)
+            self._begin(X, len(self.classes_), classes=True)
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(
+                f"partial_fit got classes {unique_labels(classes)}, and an earlier call "
+                f"{self.classes_}; leave them out, or begin anew with `fit`."
+            )
+        self._learn(X, self._one_hot(y), 1, 1.0)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (examples, classes), columns in the order of `classes_`."""
+        logits = self._outputs(X)
+        grown = np.exp(logits - logits.max(1, keepdims=True))
+        return grown / grown.sum(1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of every row."""
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        self._check_parameters()
+        X, y = validate_data(self, X, y, dtype=np.float64, reset=reset)
+        check_classification_targets(y)
+        return X, y
+
+    def _one_hot(self, y: np.ndarray) -> np.ndarray:
+        if unknown := sorted(set(np.unique(y)) - set(self.classes_)):
+            raise ValueError(
+                f"partial_fit got labels {unknown} that are none of its classes "
+                f"{list(self.classes_)}; name all classes in the first call."
+            )
+        return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
