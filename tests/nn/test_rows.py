@@ -14,6 +14,7 @@ from engrax.nn import (
     ConstantRows,
     KANRowOperator,
     MixedFirstRows,
+    PadeRows,
     RowOperator,
     SimplexRows,
     SoftmaxRows,
@@ -36,6 +37,7 @@ OPERATORS = {
     "constant": ConstantRows(KAN, key=jr.key(3)),
     "simplex": SimplexRows(KAN, key=jr.key(3)),
     "mixed first": MixedFirstRows(N, R, row_basis("fourier", 2), key=jr.key(3)),
+    "pade": PadeRows(N, R, key=jr.key(3)),
 }
 project = jax.jit(project_simplex)
 
@@ -73,6 +75,26 @@ def test_mixed_first_is_its_definition():
     np.testing.assert_allclose(op.matrix(A), slow, rtol=1e-4, atol=1e-5)
 
 
+def test_every_pair_has_a_quotient_of_its_own():
+    op = OPERATORS["pade"]
+    a, b, w = (np.asarray(z, np.float64) for z in (op.numerator, op.denominator, op.mix))
+    x = np.asarray(A, np.float64)
+    slow = np.zeros((N, R))
+    for k, p, q in np.ndindex(N, R, N):
+        top = sum(a[m, p, q] * x[k, q] ** m for m in range(6))
+        slow[k, p] += top / (1 + abs(sum(b[m, p, q] * x[k, q] ** (m + 1) for m in range(4))))
+    np.testing.assert_allclose(op.features(A), slow, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(op.matrix(A), slow @ w.T, rtol=1e-4, atol=1e-5)
+    # a_1 = 1 on the diagonal and all else 0: linear attention.
+    line = PadeRows(N, N, key=jr.key(3))
+    line = eqx.tree_at(
+        lambda op: (op.numerator, op.denominator, op.mix),
+        line,
+        (jnp.zeros((6, N, N)).at[1].set(jnp.eye(N)), jnp.zeros((4, N, N)), jnp.eye(N)),
+    )
+    np.testing.assert_allclose(line.matrix(A), A, rtol=1e-6)
+
+
 def by_bisection(y):
     """The threshold as the root of a falling function, without sorting."""
     total = lambda t: np.maximum(y - t, 0).sum() - 1
@@ -106,5 +128,9 @@ def test_bad_input():
         SoftmaxRows(N).matrix(jnp.zeros((3, 3)))
     with pytest.raises(ValueError, match="belong to positions"):
         OPERATORS["mixed first"].matrix(jnp.zeros((3, 3)))
+    with pytest.raises(ValueError, match="number of tokens is fixed"):
+        OPERATORS["pade"].matrix(jnp.zeros((3, 3)))
+    with pytest.raises(ValueError, match="rank=0"):
+        PadeRows(N, 0, key=jr.key(0))
     with pytest.raises(ValueError, match="rank=0"):
         MixedFirstRows(N, 0, row_basis("fourier", 2), key=jr.key(0))

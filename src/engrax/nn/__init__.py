@@ -22,6 +22,7 @@ from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
+from ._pade_rows import PadeRows
 from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
 from ._pruned_kan_layer import PrunedKANLayer
@@ -82,6 +83,7 @@ __all__ = [
     "KolmogorovArnoldAttention",
     "LinearAttention",
     "MixedFirstRows",
+    "PadeRows",
     "PatchEmbedding",
     "Pool",
     "PrunedKANLayer",

@@ -20,34 +20,41 @@ from ._training import images, last_validation_accuracy, learner, rate, run, tic
 def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that builds the arm; arms of one shape share a program."""
     n, rank = tokens(config), config.rank
-    long, short = (
-        partial(_arm, config, epochs=epochs) for epochs in (config.epochs, config.short_epochs)
+    judged, short, watched = (
+        partial(_arm, config, epochs=epochs, seeds=seeds, tuned=tuned)
+        for epochs, seeds, tuned in (
+            (config.epochs, config.seeds, True),
+            (config.short_epochs, config.short_seeds, False),
+            (config.long_epochs, config.few_seeds, False),
+        )
     )
-    kept = Choice(rank)
+    kept, unseen = Choice(rank), Choice(rank, interaction=False)
     single = {name: Choice(rank, which=i) for i, name in enumerate(SINGLE)}
     return {
-        # C1, C2, C6: the whole schedule.
-        "softmax": partial(long, "softmax", kept, tuned=True, dissected=True),
-        "karat": partial(long, "fourier", kept, tuned=True, dissected=True),
-        "universal": partial(long, "universal", kept),
-        "wide": partial(long, "softmax", kept, d=matched(config)),
-        "position_bias": partial(long, "softmax", kept, bias=True),
-        "const": partial(long, "fourier", Choice(rank, interaction=False), tuned=True),
-        "linear": partial(long, "single", single["identity"], tuned=True),
-        "frozen": partial(long, "fourier", kept, functions=False),
-        # C3, C4, C5: a shorter one.
+        # C1, C2, C6: the whole schedule, rates chosen.
+        "softmax": partial(judged, "softmax", kept, dissected=True),
+        "karat": partial(judged, "fourier", kept, dissected=True),
+        "universal": partial(judged, "universal", kept),
+        "wide": partial(judged, "softmax", kept, d=matched(config)),
+        "position_bias": partial(judged, "softmax", kept, bias=True),
+        "const": partial(judged, "fourier", unseen),
+        "linear": partial(judged, "single", single["identity"]),
+        "frozen": partial(judged, "fourier", kept, functions=False),
+        "long_softmax": partial(watched, "softmax", kept),
+        "long_karat": partial(watched, "fourier", kept),
+        # C3, C4, C5: a shorter one, all with one rate.
         "short_softmax": partial(short, "softmax", kept),
         "short_karat": partial(short, "fourier", kept),
-        "short_const": partial(short, "fourier", Choice(rank, interaction=False)),
-        "ranks": partial(short, "fourier", kept, grid={"rank": (_rank, config.ranks)}),
-        "full": partial(short, "fourier", Choice(n, mixing=False), mix=False),
+        "short_const": partial(short, "fourier", unseen),
+        "ranks": partial(short, "any_rank", kept, grid={"rank": (_rank, config.ranks)}),
+        "full": partial(short, "any_rank", Choice(n, mixing=False), mix=False),
         "single_bases": partial(
             short,
             "single",
             kept,
-            grid={"basis": (_which, [single[n].which for n in config.bases if n in single])},
+            grid={"basis": (_which, [single[b].which for b in config.bases if b in single])},
         ),
-        **{f"basis_{n}": partial(short, n, kept) for n in config.bases if n not in single},
+        **{f"basis_{b}": partial(short, b, kept) for b in config.bases if b not in single},
         "simplex": partial(short, "simplex", kept),
         "mixed_first": partial(short, "mixed_first", kept),
         # C7: other models' maps.
@@ -56,7 +63,7 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         "transfer_softmax": partial(_transfer, config, "softmax", "softmax"),
         **_recall.arms(config),
         **_costs.arms(config),
-        **(_larger(config) if config.larger else {}),
+        **_larger(config),
     }
 
 
@@ -66,28 +73,33 @@ def _arm(
     choice: Choice,
     *,
     epochs: int,
+    seeds: int,
     d: int | None = None,
     tuned: bool = False,
     dissected: bool = False,
     grid: Grid | None = None,
-    **held: bool,
+    functions: bool = True,
+    mix: bool = True,
+    bias: bool = False,
 ) -> Arm:
-    """One model on images; `held` are the switches of `learner`."""
+    """One model on images; the last three are the switches of `learner`."""
     step = learner(
         config,
         eqx.Partial(transformer, config, kind, choice, d),
         epochs=epochs,
         per_epoch=_per_epoch(config),
-        **held,
+        functions=functions,
+        mix=mix,
+        bias=bias,
     )
     system = run(config, step, snapshots=config.snapshots if dissected else None)
-    arm = Arm(system, ticks(config, epochs), dims={"loss": ("part",)}, grid=grid or {})
+    arm = Arm(system, ticks(config, epochs), dims={"loss": ("part",)}, grid=grid or {}, seeds=seeds)
     if dissected:
         arm = dataclasses.replace(
             arm, measure=Dissection(step, config), dims={**arm.dims, **DIMS}, coords=COORDS
         )
-    if tuned and config.tune:
-        tuning = Tuning(rate, config.rates, last_validation_accuracy)
+    if tuned and config.tuning_seeds:
+        tuning = Tuning(rate, config.rates, last_validation_accuracy, config.tuning_seeds)
         arm = dataclasses.replace(arm, tuning=tuning)
     return arm
 
@@ -109,7 +121,12 @@ def _transfer(config: Config, kind: str, teacher: str | None) -> Arm:
         per_epoch=_per_epoch(config),
         trainable=student_alone,
     )
-    arm = Arm(run(config, step), ticks(config, config.short_epochs), dims={"loss": ("part",)})
+    arm = Arm(
+        run(config, step),
+        ticks(config, config.short_epochs),
+        dims={"loss": ("part",)},
+        seeds=config.short_seeds,
+    )
     if teacher is None:
         return arm
     return dataclasses.replace(arm, needs=(teacher,), start=_taught)
@@ -124,13 +141,14 @@ def _taught(fresh: Any, final: Any) -> Any:
 
 
 def _larger(config: Config) -> dict[str, Callable[[], Arm]]:
-    """C8: twice the width and twice the depth."""
-    config = dataclasses.replace(config, d=2 * config.d, depth=2 * config.depth)
-    long = partial(_arm, config, epochs=config.epochs)
+    """C8: a wider and deeper model."""
+    factor = config.larger
+    config = dataclasses.replace(config, d=factor * config.d, depth=factor * config.depth)
+    large = partial(_arm, config, epochs=config.epochs, seeds=config.few_seeds)
     kept = Choice(config.rank)
     return {
-        "large_softmax": partial(long, "softmax", kept),
-        "large_karat": partial(long, "fourier", kept),
+        "large_softmax": partial(large, "softmax", kept),
+        "large_karat": partial(large, "fourier", kept),
     }
 
 

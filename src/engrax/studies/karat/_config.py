@@ -9,16 +9,21 @@ class Config:
     """Settings of all claims; the defaults are the scale "cpu"."""
 
     seeds: int = 6
-    """Initial weights and orders of the batches; even, since two cores take as many as one more."""
-    tune: bool = True
-    """Whether the rates of the softmax, of Kolmogorov-Arnold attention and of the controls that it
-    is judged against are chosen on validation images; else all take `rate`."""
+    """C1, C2, C2b and C6: initial weights and orders of the batches; even, since two cores take as
+    many as one more."""
+    short_seeds: int = 6
+    """The same in C3, C4, C5 and C7; at most `seeds`."""
+    few_seeds: int = 2
+    """The same where nothing is judged: longer training and the larger model."""
+    tuning_seeds: int = 2
+    """Calibration seeds on which the arms of C1, C2 and C2b choose their rates, by validation
+    examples; if 0 all take `rate`, as the other arms do."""
 
     data: Literal["fashion_mnist", "mnist_5k", "cifar10", "cifar100"] = "fashion_mnist"
     """Images."""
     train: int | None = 5_000
     """Training images; all that the validation images leave if None."""
-    validation: int = 500
+    validation: int = 2_000
     """Images cut from the training part, on which rates are chosen."""
     test: int | None = 5_000
     """Test images; the whole test part if None."""
@@ -52,10 +57,12 @@ class Config:
     """Passes over the training images in C1, C2 and C6; a multiple of 3."""
     short_epochs: int = 6
     """The same in C3, C4, C5 and C7; a multiple of `epochs` / 3."""
+    long_epochs: int = 27
+    """The same where the gap is watched as training goes on; a multiple of `epochs` / 3."""
     rate: float = 1e-3
     """Peak learning rate, where it is not tuned."""
     rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
-    """Peak learning rates tried, the same for every tuned arm."""
+    """Peak learning rates tried, the same for every tuned arm on images."""
     floor: float = 1e-5
     """Where the rate ends, along half a cosine."""
     warmup: int = 1
@@ -83,33 +90,37 @@ class Config:
     recall_train: int = 6_000
     """C2b: training prompts."""
     recall_test: int = 2_000
-    """C2b: test prompts."""
+    """C2b: test prompts, and as many validation prompts."""
     recall_epochs: int = 40
     """C2b: passes over the training prompts; a multiple of 4."""
     recall_ranks: tuple[int, ...] = (2, 6, 12, 17)
     """C2b: ranks, at most the number of tokens."""
     recall_rate: float = 3e-3
-    """C2b: peak learning rate, for all arms."""
+    """C2b: peak learning rate, where it is not tuned."""
+    recall_rates: tuple[float, ...] = (1e-3, 3e-3, 9e-3)
+    """C2b: peak learning rates tried."""
 
     costs: tuple[int, ...] = (17, 50, 197)
     """C3: numbers of tokens at which operators are counted."""
-    larger: bool = False
-    """C8: whether the softmax and Kolmogorov-Arnold attention run in a wider, deeper model too."""
+    larger: int = 2
+    """C8: how many times wider and deeper the larger model is."""
 
 
 SCALES = {
     "smoke": Config(
-        seeds=2, tune=False, data="mnist_5k", train=64, validation=20, test=40, patch=14, d=12,
-        depth=1, rank=2, grid=1, ranks=(1, 5), bases=("morlet", "identity"), batch=16, epochs=3,
-        short_epochs=2, snapshots=6, points=3, plane_images=16, map_images=4, recall_keys=4,
-        recall_values=3, recall_train=32, recall_test=20, recall_epochs=4, recall_ranks=(2, 5),
-        costs=(5, 9),
+        seeds=2, short_seeds=2, few_seeds=1, tuning_seeds=0, data="mnist_5k", train=64,
+        validation=20, test=40, patch=14, d=12, depth=1, rank=2, grid=1, ranks=(1, 5),
+        bases=("morlet", "identity"), batch=16, epochs=3, short_epochs=2, long_epochs=3,
+        snapshots=6, points=3, plane_images=16, map_images=4, recall_keys=4, recall_values=3,
+        recall_train=32, recall_test=20, recall_epochs=4, recall_ranks=(2, 5), costs=(5, 9),
+        larger=1,
     ),
     "cpu": Config(),
-    "cpu-long": Config(larger=True),
     "paper": Config(
-        data="cifar10", train=None, validation=5_000, test=None, mean=0.4734, std=0.2516, patch=4,
-        d=192, depth=12, rank=12, ranks=(2, 4, 65), batch=32, epochs=99, short_epochs=99,
-        rate=1e-4, rates=(3e-5, 1e-4, 3e-4), warmup=5,
+        seeds=2, short_seeds=2, tuning_seeds=1, data="cifar10", train=None, validation=5_000,
+        test=None, mean=0.4734, std=0.2516, patch=4, d=192, depth=12, rank=12, ranks=(2, 4, 65),
+        batch=32, epochs=99, short_epochs=99, long_epochs=99, rate=1e-4, rates=(3e-5, 1e-4, 3e-4),
+        warmup=5, snapshots=33,
     ),
 }  # fmt: skip
+"""`paper` is ViT-Tiny on CIFAR-10 at its own 32 pixels, without the paper's augmentation."""

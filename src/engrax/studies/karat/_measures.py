@@ -1,7 +1,6 @@
 """C6: what trained models look like inside, one run at a time."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, final
 
 import equinox as eqx
@@ -16,6 +15,7 @@ from engrax.nn import KANRowOperator, VisionTransformer
 from engrax.probes import loss_plane, spectrum
 
 from ._config import Config
+from ._models import image_shape
 from ._training import images, plain_loss, scaling
 
 SMALL = 0.01
@@ -125,10 +125,9 @@ def _of_maps(
 def _covered(config: Config, raw: np.ndarray) -> np.ndarray:
     """(images, patches): the share of each patch's pixels that belong to the object."""
     on = (raw > 0) if raw.ndim == 3 else (raw > 0).any(1)
-    count, rows, columns = on.shape
-    p = config.patch
-    blocks = on.reshape(count, rows // p, p, columns // p, p)
-    return blocks.mean((2, 4)).reshape(count, -1)
+    (_, rows, columns), p = image_shape(config), config.patch
+    blocks = on.reshape(len(on), rows // p, p, columns // p, p)
+    return blocks.mean((2, 4)).reshape(len(on), -1)
 
 
 def _of_weights(model: VisionTransformer) -> dict[str, Any]:
@@ -159,6 +158,3 @@ def _of_functions(
 
 def _on_device(leaf: Any) -> Any:
     return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
-
-
-dissection = partial(Dissection)

@@ -14,6 +14,7 @@ from engrax.nn import (
     KANRowOperator,
     KolmogorovArnoldAttention,
     MixedFirstRows,
+    PadeRows,
     RowAttention,
     SoftmaxRows,
     VisionTransformer,
@@ -79,20 +80,22 @@ def tokens(config: Config) -> int:
 def attention(config: Config, kind: str, choice: Choice | None = None) -> Callable[..., Any]:
     """The builder of one attention layer.
 
-    Fourier operators are built with N functions a key, of which `chosen` keeps as many as the
-    rank says; the others are zeros with gradients of zero.
+    "any_rank" is "fourier" with N functions a key, of which `chosen` keeps as many as the choice
+    says; the others are zeros with gradients of zero.
     """
     n, grid = tokens(config), config.grid
     kan = partial(KolmogorovArnoldAttention, n_tokens=n, grid=grid)
     builders = {
         "softmax": lambda: eqx.Partial(RowAttention, operator=eqx.Partial(SoftmaxRows, n)),
-        "fourier": lambda: eqx.Partial(kan, rank=n),
+        "fourier": lambda: eqx.Partial(kan, rank=config.rank),
+        "any_rank": lambda: eqx.Partial(kan, rank=n),
         "universal": lambda: eqx.Partial(kan, rank=config.rank, share="universal"),
         "simplex": lambda: eqx.Partial(kan, rank=config.rank, simplex=True),
         "mixed_first": lambda: eqx.Partial(
             RowAttention,
             operator=eqx.Partial(MixedFirstRows, n, config.rank, row_basis("fourier", grid)),
         ),
+        "pade": lambda: eqx.Partial(RowAttention, operator=eqx.Partial(PadeRows, n, config.rank)),
         "single": lambda: eqx.Partial(kan, rank=config.rank, basis=OneOf(choice.which)),  # pyright: ignore[reportOptionalMemberAccess] (given with this kind)
     }
     if kind in builders:
@@ -148,16 +151,9 @@ def transformer(
     return eqx.tree_at(lambda m: [block.attention for block in m.stack], model, layers)
 
 
-def count(config: Config, kind: str, rank: int | None = None) -> int:
-    """Parameters of a model as it would be built by itself, without zeros to fill it up."""
-    n = tokens(config)
-    build = attention(config, kind)
-    if kind == "softmax":
-        build = RowAttention
-    elif kind == "fourier":
-        build = eqx.Partial(
-            KolmogorovArnoldAttention, n_tokens=n, rank=rank or config.rank, grid=config.grid
-        )
+def count(config: Config, kind: str) -> int:
+    """Parameters of a model of this kind; a softmax without the biases that one arm learns."""
+    build = RowAttention if kind == "softmax" else attention(config, kind)
     make = eqx.Partial(
         VisionTransformer,
         image_shape(config),

@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from engrax.core import AccuracyOn, named, observe, repeat, serial
-from engrax.lab import Arm
+from engrax.lab import Arm, Tuning
 from engrax.nn import KolmogorovArnoldAttention, RowAttention
 from engrax.tasks import AssociativeRecall, Batches, Examples
 
 from ._config import Config
 from ._models import Choice, chosen
-from ._training import learner
+from ._training import last_validation_accuracy, learner, rate
 
 DATA_KEY = named(jr.key(0), "karat/recall")
 """One training set and one test set for the whole study."""
@@ -60,10 +60,11 @@ def recall_model(
 def _arm(config: Config, learned: bool, grid: Mapping[str, Any]) -> Arm:
     keys, values = config.recall_keys, config.recall_values
     task = AssociativeRecall(keys, values, keys, batch=config.batch, queries=1)
-    prompts = task.sample(DATA_KEY, config.recall_train + config.recall_test)
+    prompts = task.sample(DATA_KEY, config.recall_train + 2 * config.recall_test)
     x, y = (jax.device_get(z) for z in (prompts.x, prompts.y[:, 0]))
-    cut = config.recall_train
-    stream = Batches(Examples(x[:cut], y[:cut]), config.batch)
+    ends = [config.recall_train, config.recall_train + config.recall_test]
+    (x, *xs), (y, *ys) = (np.split(z, ends) for z in (x, y))
+    stream = Batches(Examples(x, y), config.batch)
     step = learner(
         config,
         eqx.Partial(recall_model, config, learned, Choice(keys + 1)),
@@ -74,8 +75,14 @@ def _arm(config: Config, learned: bool, grid: Mapping[str, Any]) -> Arm:
     system = repeat(
         serial(stream=stream, learner=step), config.recall_epochs * stream.per_epoch // TICKS
     )
-    probe = AccuracyOn(jnp.asarray(x[cut:]), jnp.asarray(y[cut:]))
-    return Arm(observe(system, probe), TICKS, grid=grid)
+    for name, x, y in zip(("validation", "test"), xs, ys, strict=True):
+        probe = AccuracyOn(jnp.asarray(x), jnp.asarray(y), f"{name}_accuracy")
+        system = observe(system, probe)
+    # Learned functions are tuned at the highest rank; all ranks take that rate.
+    tuning = Tuning(rate, config.recall_rates, last_validation_accuracy, config.tuning_seeds)
+    return Arm(
+        system, TICKS, grid=grid, tuning=tuning if config.tuning_seeds else None, seeds=config.seeds
+    )
 
 
 def choice(system: Any) -> Any:

@@ -11,7 +11,7 @@ import jax.random as jr
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, ArrayLike, Float, Key, PyTree
 
 from engrax.core import (
     AccuracyOn,
@@ -76,8 +76,8 @@ def optimizer(
     """
     factors = {"coefficients": functions, "mix": mix, "bias": bias}
 
-    def rate(step: Array) -> Array:
-        now = step.astype(jnp.float32)
+    def rate(step: ArrayLike) -> Array:
+        now = jnp.asarray(step, jnp.float32)
         left = jnp.clip((now - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
         down = floor + (learning_rate - floor) * (1 + jnp.cos(jnp.pi * left)) / 2
         return jnp.where(now < warmup, learning_rate * (now + 1) / jnp.maximum(warmup, 1), down)
