@@ -101,21 +101,14 @@ def _cost(run: Any, name: str) -> np.ndarray:
     return np.ravel(run["cost"][name].to_numpy()).astype(float)
 
 
+WATCHED = ("long_softmax", "long_karat", "large_softmax", "large_karat")
+"""Longer training, and a larger model (C8): shown beside C1, not judged."""
+
 C1 = Claim(
     "C1",
     "In a small vision transformer learned functions in the place of the softmax do better, and "
     "one set of them for all blocks does not do worse.",
-    arms=(
-        "softmax",
-        "karat",
-        "universal",
-        "wide",
-        # Not judged: longer training, and a larger model (C8).
-        "long_softmax",
-        "long_karat",
-        "large_softmax",
-        "large_karat",
-    ),  # fmt: skip
+    arms=("softmax", "karat", "universal", "wide", *WATCHED),
     parts={
         "blockwise - softmax": Part(
             gap("karat", "softmax"), at_least(0.0), unit="%", paper=0.7669 - 0.7276
@@ -154,9 +147,9 @@ C3 = Claim(
     "well as r = 17 and as the full operator, and r = 1 does worse.",
     arms=("cost", "short_karat", "ranks", "full"),
     parts={
-        "parameters - formula": Part(partial(_cost, name="off_formula"), between(0, 0), "exact"),
+        "parameters - formula": Part(partial(_cost, name="off_formula"), between(0.0, 0.0), "exact"),
         "functions, full over modular, by N / r": Part(
-            partial(_cost, name="functions_over_n_by_r"), between(1, 1), "exact"
+            partial(_cost, name="functions_over_n_by_r"), between(1.0, 1.0), "exact"
         ),
         "r = 6 - r = 17": Part(partial(rank_gap, which=max), equivalent(0.01), unit="%"),
         "r = 6 - r = 1": Part(partial(rank_gap, which=min), at_least(0.0), unit="%"),
