@@ -5,6 +5,8 @@ import pathlib
 import warnings
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tests compile much and compute little: without optimizations in LLVM they take two thirds.
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
