@@ -126,8 +126,8 @@ def _covered(config: Config, raw: np.ndarray) -> np.ndarray:
     """(images, patches): the share of each patch's pixels that belong to the object."""
     on = (raw > 0) if raw.ndim == 3 else (raw > 0).any(1)
     (_, rows, columns), p = image_shape(config), config.patch
-    blocks = on.reshape(len(on), rows // p, p, columns // p, p)
-    return blocks.mean((2, 4)).reshape(len(on), -1)
+    blocks = on.reshape(len(raw), rows // p, p, columns // p, p)
+    return blocks.mean((2, 4)).reshape(len(raw), -1)
 
 
 def _of_weights(model: VisionTransformer) -> dict[str, Any]:
