@@ -19,7 +19,7 @@ from ._training import images, last_validation_accuracy, learner, rate, run, tic
 
 def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that builds the arm; arms of one shape share a program."""
-    n, rank = tokens(config), config.rank
+    rank, width = config.rank, matched(config)
     judged, short, watched = (
         partial(_arm, config, epochs=epochs, seeds=seeds, tuned=tuned)
         for epochs, seeds, tuned in (
@@ -29,16 +29,17 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         )
     )
     kept, unseen = Choice(rank), Choice(rank, interaction=False)
-    single = {name: Choice(rank, which=i) for i, name in enumerate(SINGLE)}
+    linear = Choice(rank, which=SINGLE.index("identity"))
     return {
         # C1, C2, C6: the whole schedule, rates chosen.
         "softmax": partial(judged, "softmax", kept, dissected=True),
         "karat": partial(judged, "fourier", kept, dissected=True),
-        "universal": partial(judged, "universal", kept),
-        "wide": partial(judged, "softmax", kept, d=matched(config)),
+        # One block has nobody to share with: there this is "karat" once more.
+        "universal": partial(judged, "universal" if config.depth > 1 else "fourier", kept),
+        "wide": partial(judged, "softmax", kept, d=None if width == config.d else width),
         "position_bias": partial(judged, "softmax", kept, bias=True),
         "const": partial(judged, "fourier", unseen),
-        "linear": partial(judged, "single", single["identity"]),
+        "linear": partial(judged, "single", linear),
         "frozen": partial(judged, "fourier", kept, functions=False),
         "long_softmax": partial(watched, "softmax", kept),
         "long_karat": partial(watched, "fourier", kept),
@@ -46,8 +47,24 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         "short_softmax": partial(short, "softmax", kept),
         "short_karat": partial(short, "fourier", kept),
         "short_const": partial(short, "fourier", unseen),
+        **(_variants(config, short) if config.variants else {}),
+        # C7: other models' maps.
+        "transfer_karat": partial(_transfer, config, "fourier", "karat"),
+        "transfer_random": partial(_transfer, config, "fourier", None),
+        **_recall.arms(config),
+        **_costs.arms(config),
+        **_larger(config),
+    }
+
+
+def _variants(config: Config, short: Callable[..., Arm]) -> dict[str, Callable[[], Arm]]:
+    """Other ranks, bases and orders of the operator, and maps of a softmax model."""
+    kept = Choice(config.rank)
+    single = {name: Choice(config.rank, which=i) for i, name in enumerate(SINGLE)}
+    whole = Choice(tokens(config), mixing=False)
+    return {
         "ranks": partial(short, "any_rank", kept, grid={"rank": (_rank, config.ranks)}),
-        "full": partial(short, "any_rank", Choice(n, mixing=False), mix=False),
+        "full": partial(short, "any_rank", whole, mix=False),
         "single_bases": partial(
             short,
             "single",
@@ -57,13 +74,7 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         **{f"basis_{b}": partial(short, b, kept) for b in config.bases if b not in single},
         "simplex": partial(short, "simplex", kept),
         "mixed_first": partial(short, "mixed_first", kept),
-        # C7: other models' maps.
-        "transfer_karat": partial(_transfer, config, "fourier", "karat"),
-        "transfer_random": partial(_transfer, config, "fourier", None),
         "transfer_softmax": partial(_transfer, config, "softmax", "softmax"),
-        **_recall.arms(config),
-        **_costs.arms(config),
-        **_larger(config),
     }
 
 
@@ -92,7 +103,7 @@ def _arm(
         mix=mix,
         bias=bias,
     )
-    system = run(config, step, snapshots=config.snapshots if dissected else None)
+    system = run(config, step, snapshots=dissected)
     arm = Arm(system, ticks(config, epochs), dims={"loss": ("part",)}, grid=grid or {}, seeds=seeds)
     if dissected:
         arm = dataclasses.replace(

@@ -147,7 +147,9 @@ C3 = Claim(
     "well as r = 17 and as the full operator, and r = 1 does worse.",
     arms=("cost", "short_karat", "ranks", "full"),
     parts={
-        "parameters - formula": Part(partial(_cost, name="off_formula"), between(0.0, 0.0), "exact"),
+        "parameters - formula": Part(
+            partial(_cost, name="off_formula"), between(0.0, 0.0), "exact"
+        ),
         "functions, full over modular, by N / r": Part(
             partial(_cost, name="functions_over_n_by_r"), between(1.0, 1.0), "exact"
         ),

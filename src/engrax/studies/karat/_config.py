@@ -100,6 +100,12 @@ class Config:
     recall_rates: tuple[float, ...] = (1e-3, 3e-3, 9e-3)
     """C2b: peak learning rates tried."""
 
+    variants: bool = True
+    """Whether other ranks, bases and orders of the operator, and students of a softmax, are trained
+    (C3, C4, C5, C7): each is a program of its own."""
+    save_all: bool = False
+    """Whether all runs save weights along the way, not those of C6 alone; then they share
+    programs."""
     costs: tuple[int, ...] = (17, 50, 197)
     """C3: numbers of tokens at which operators are counted."""
     larger: int = 2
@@ -108,12 +114,12 @@ class Config:
 
 SCALES = {
     "smoke": Config(
-        seeds=2, short_seeds=2, few_seeds=1, tuning_seeds=0, data="mnist_5k", train=64,
+        seeds=2, short_seeds=2, few_seeds=2, tuning_seeds=0, data="mnist_5k", train=64,
         validation=20, test=40, patch=14, d=12, depth=1, rank=2, grid=1, ranks=(1, 5),
         bases=("morlet", "identity"), batch=16, epochs=3, short_epochs=2, long_epochs=3,
         snapshots=6, points=3, plane_images=16, map_images=4, recall_keys=4, recall_values=3,
-        recall_train=32, recall_test=20, recall_epochs=4, recall_ranks=(2, 5), costs=(5, 9),
-        larger=1,
+        recall_train=32, recall_test=20, recall_epochs=4, recall_ranks=(2, 5), variants=False,
+        save_all=True, costs=(5, 9), larger=1,
     ),
     "cpu": Config(),
     "paper": Config(

@@ -7,19 +7,18 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from engrax.core import AccuracyOn, named, observe, repeat, serial
+from engrax.core import named, observe, repeat, serial
 from engrax.lab import Arm, Tuning
 from engrax.nn import KolmogorovArnoldAttention, RowAttention
 from engrax.tasks import AssociativeRecall, Batches, Examples
 
 from ._config import Config
 from ._models import Choice, chosen
-from ._training import last_validation_accuracy, learner, rate
+from ._training import Accuracies, last_validation_accuracy, learner, rate
 
 DATA_KEY = named(jr.key(0), "karat/recall")
 """One training set and one test set for the whole study."""
@@ -63,8 +62,9 @@ def _arm(config: Config, learned: bool, grid: Mapping[str, Any]) -> Arm:
     prompts = task.sample(DATA_KEY, config.recall_train + 2 * config.recall_test)
     x, y = (jax.device_get(z) for z in (prompts.x, prompts.y[:, 0]))
     ends = [config.recall_train, config.recall_train + config.recall_test]
-    (x, *xs), (y, *ys) = (np.split(z, ends) for z in (x, y))
-    stream = Batches(Examples(x, y), config.batch)
+    pieces = zip(*(np.split(z, ends) for z in (x, y)), strict=True)
+    train, validation, test = (Examples(*piece) for piece in pieces)
+    stream = Batches(train, config.batch)
     step = learner(
         config,
         eqx.Partial(recall_model, config, learned, Choice(keys + 1)),
@@ -75,9 +75,7 @@ def _arm(config: Config, learned: bool, grid: Mapping[str, Any]) -> Arm:
     system = repeat(
         serial(stream=stream, learner=step), config.recall_epochs * stream.per_epoch // TICKS
     )
-    for name, x, y in zip(("validation", "test"), xs, ys, strict=True):
-        probe = AccuracyOn(jnp.asarray(x), jnp.asarray(y), f"{name}_accuracy")
-        system = observe(system, probe)
+    system = observe(system, Accuracies(validation, test))
     # Learned functions are tuned at the highest rank; all ranks take that rate.
     tuning = Tuning(rate, config.recall_rates, last_validation_accuracy, config.tuning_seeds)
     return Arm(

@@ -14,12 +14,13 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Float, Key, PyTree
 
 from engrax.core import (
-    AccuracyOn,
     Batch,
     GradientLearner,
     Learner,
     State,
     System,
+    accuracy,
+    in_parts,
     named,
     observe,
     repeat,
@@ -151,7 +152,8 @@ class Snapshots(System):
     def step(self, state: State, input: Array) -> tuple[State, dict[str, Array]]:
         parts = {name: part for name, part in state.items() if name != "saved"}
         parts, record = self.inner.step(parts, input)
-        saved = state["saved"].at[input].set(weights(parts))
+        # Later ones of a longer run are not kept.
+        saved = state["saved"].at[input].set(weights(parts), mode="drop")
         return {**parts, "saved": saved}, record
 
 
@@ -166,20 +168,61 @@ def whole(record: Array) -> Array:
     return record
 
 
-def run(config: Config, learner: Learner, *, snapshots: int | None = None) -> System:
+@final
+class InParts(eqx.Module):
+    """The means of a record over so many parts of its steps."""
+
+    count: int = eqx.field(static=True)
+
+    def __call__(self, record: Array) -> Array:
+        """Steps (steps, ...) to (count, ...)."""
+        return record.reshape(self.count, -1, *record.shape[1:]).mean(1)
+
+
+@final
+class Accuracies(eqx.Module):
+    """A probe: the accuracies on validation and on test examples, in one pass over both."""
+
+    x: Array
+    y: Array
+    validation: int = eqx.field(static=True)
+    """How many of them are for validation; they come first."""
+
+    def __init__(self, validation: Any, test: Any) -> None:
+        """Both have `x` and `y`."""
+        self.x, self.y = (
+            jnp.concatenate([jnp.asarray(part) for part in parts])
+            for parts in ((validation.x, test.x), (validation.y, test.y))
+        )
+        self.validation = len(validation.y)
+
+    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
+        """The record of one tick."""
+        stream, learner = system["stream"], system["learner"]
+
+        def outputs(x: Array) -> Array:
+            return learner.predict(state["learner"], stream.view(state["stream"], x))
+
+        found = in_parts(outputs, self.x, learner.part)
+        cut = self.validation
+        return {
+            "validation_accuracy": accuracy(found[:cut], self.y[:cut]),
+            "test_accuracy": accuracy(found[cut:], self.y[cut:]),
+        }
+
+
+def run(config: Config, learner: Learner, *, snapshots: bool = False) -> System:
     """A run whose tick is a third of `epochs`, with the accuracies after it and losses along it."""
     split = images(config)
     stream = Batches(split.train, config.batch, scaling=scaling(config))
-    tick = per_tick(config, stream.per_epoch)
-    parts = (config.snapshots if snapshots is None else snapshots) // 3
-    system: System = repeat(serial(stream=stream, learner=learner), tick // parts)
-    if snapshots is not None:
-        system = Snapshots(system, snapshots)
-    system = repeat(system, parts, reduce=whole)
-    for name, part in (("validation", split.validation), ("test", split.test)):
-        probe = AccuracyOn(jnp.asarray(part.x), jnp.asarray(part.y), f"{name}_accuracy")
-        system = observe(system, probe)
-    return system
+    tick, parts = per_tick(config, stream.per_epoch), config.snapshots // 3
+    system: System = serial(stream=stream, learner=learner)
+    if snapshots or config.save_all:
+        saved = Snapshots(repeat(system, tick // parts), config.snapshots)
+        system = repeat(saved, parts, reduce=whole)
+    else:
+        system = repeat(system, tick, reduce=InParts(parts))
+    return observe(system, Accuracies(split.validation, split.test))
 
 
 def per_tick(config: Config, per_epoch: int) -> int:
