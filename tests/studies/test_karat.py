@@ -169,7 +169,7 @@ def test_a_student_learns_all_but_the_maps_of_its_teacher():
     trained = student_alone(model)
     assert not any(jax.tree.leaves(trained.teacher))
     x = jr.normal(jr.key(1), (1, 28, 28))
-    gradient = eqx.filter_grad(lambda m: m(x).sum())(model)
+    gradient = eqx.filter_jit(eqx.filter_grad(lambda m: m(x).sum()))(model)
     assert not any(np.asarray(z).any() for z in jax.tree.leaves(gradient.teacher))
     np.testing.assert_array_equal(gradient.student.stack[0].attention.qkv[: 2 * CONFIG.d], 0)
     other = transformer(CONFIG, "fourier", Choice(2), key=jr.key(9))
@@ -178,7 +178,6 @@ def test_a_student_learns_all_but_the_maps_of_its_teacher():
     state = _taught({"learner": step.init(key=jr.key(0))}, final)
     taught = step.model(state["learner"])
     assert eqx.tree_equal(taught.teacher, other)
-    np.testing.assert_allclose(taught.teacher.maps(x), other.maps(x))
     untouched = step.model(step.init(key=jr.key(0))).student
     assert eqx.tree_equal(taught.student, untouched)
 

@@ -30,7 +30,8 @@ def functions(run: Any) -> Figure:
 def landscape(run: Any) -> Figure:
     """The loss over the plane of the optimizer's path, one seed of each."""
     with figures.style():
-        figure = Figure(figsize=(8.2, 3.6))
+        figure = Figure(figsize=(9.6, 3.7))
+        figure.get_layout_engine().set(wspace=0.08)  # pyright: ignore[reportOptionalMemberAccess] (the style has one)
         for ax, (arm, label) in zip(figure.subplots(1, 2), MODELS.items(), strict=True):
             final = run[arm]["final"]
             rough = final["roughness"].to_numpy()
@@ -53,7 +54,7 @@ def landscape(run: Any) -> Figure:
 def spectra(run: Any) -> Figure:
     """Singular values of logits and of maps, and the weights near zero."""
     with figures.style():
-        figure = Figure(figsize=(8.2, 3.4))
+        figure = Figure(figsize=(9.6, 3.6))
         left, right = figure.subplots(1, 2)
         for (arm, label), color in zip(MODELS.items(), (INK, BLUE), strict=True):
             final = run[arm]["final"]
@@ -67,21 +68,27 @@ def spectra(run: Any) -> Figure:
                 final["bin"], 100 * final["histogram"].mean("seed"), where="mid", color=color,
                 label=f"{label}: {100 * float(final['near_zero'].mean()):.1f} % below 0.01",
             )  # fmt: skip
-        left.set(xlabel="index", ylabel="singular value, mean", yscale="log")
+        left.set(xlabel="index of the singular value", ylabel="singular value, mean", yscale="log")
+        left.xaxis.get_major_locator().set_params(integer=True)
+        right.set_ylim(top=1.3 * right.get_ylim()[1])
         right.set(xlabel="weight (queries, keys, values, nets)", ylabel="share (%)")
         left.legend(fontsize=8)
-        right.legend(fontsize=8)
+        right.legend(fontsize=8, loc="upper right")
     return figure
 
 
 def maps(run: Any) -> Figure:
-    """How the class token of the last block weighs the patches of a few images."""
+    """How the class token of the last block weighs the patches of a few images.
+
+    Red is positive, blue negative; each map has a scale of its own.
+    """
     shown = {arm: run[arm]["final"]["shown"].isel(seed=0).to_numpy() for arm in MODELS}
     count, patches = shown["karat"].shape
     side = round(patches**0.5)
     raw = images(run.config).test.x[:count]
     with figures.style():
-        figure = Figure(figsize=(1.5 * count + 0.6, 5.0))
+        figure = Figure(figsize=(max(1.6 * count, 6.4), 5.6))
+        figure.get_layout_engine().set(hspace=0.16)  # pyright: ignore[reportOptionalMemberAccess] (the style has one)
         panels = figure.subplots(3, count, squeeze=False)
         for column in range(count):
             pixels = raw[column] if raw.ndim == 3 else raw[column].mean(0)
@@ -96,8 +103,12 @@ def maps(run: Any) -> Figure:
             final = run[arm]["final"]
             mass, area = (100 * float(final[n].mean()) for n in ("foreground", "foreground_area"))
             negative = 100 * float(final["negative"].mean())
-            panels[row, 0].set_title(
+            said = panels[row, 0].text(
+                0, 1.06,
                 f"{MODELS[arm]}: {mass:.0f} % on the object ({area:.0f} % of the image), "
-                f"{negative:.0f} % of the map negative", loc="left", fontsize=8,
+                f"{negative:.0f} % of the map negative",
+                transform=panels[row, 0].transAxes, fontsize=9,
             )  # fmt: skip
+            # Wider than its panel: the grid is not to make room for it.
+            said.set_in_layout(False)
     return figure

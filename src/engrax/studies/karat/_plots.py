@@ -90,7 +90,7 @@ def _controls(run: Any) -> Figure:
         )  # fmt: skip
         right.axvline(0, color=figures.MUTED, linewidth=1)
         right.tick_params(labelleft=False)
-        right.legend(loc="lower right")
+        right.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
         left.set(xlabel="test accuracy (%)")
         right.set(xlabel="blockwise minus this one (points)")
     return figure

@@ -30,7 +30,7 @@ class RecallModel(eqx.Module):
     """Tokens of a key and a value (the question has a blank), one attention layer, a readout."""
 
     keys: Float[Array, "keys d"]
-    values: Float[Array, "values+1 d"]
+    values: Float[Array, "values_and_blank d"]
     attention: RowAttention
     readout: Float[Array, "values d"]
 
