@@ -19,13 +19,25 @@ from ._image_path import without_statistics
 from ._initializers import uniform_fan_in
 from ._kan import KAN, KANLayer
 from ._kan_conv import KANConv1d, KANConv2d
+from ._kan_rows import KANRowOperator, row_basis
 from ._label_embedding import LabelEmbedding, class_prototypes
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
+from ._pade_rows import PadeRows
+from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
 from ._pruned_kan_layer import PrunedKANLayer
+from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
+from ._rows import (
+    ConstantRows,
+    MixedFirstRows,
+    RowOperator,
+    SimplexRows,
+    SoftmaxRows,
+    project_simplex,
+)
 from ._select import prune, select
 from ._selectable_kan import SelectableKAN, SelectableKANLayer
 from ._selectable_kan_conv import SelectableKANConv1d, SelectableKANConv2d
@@ -44,16 +56,19 @@ from ._transformer import TransformerBlock
 from ._truncated_bptt import TruncatedBPTT, text_losses
 from ._two_layer_net import TwoLayerNet
 from ._upsample_conv import upsample_conv2d
+from ._vision_transformer import DEIT_SIZES, VisionTransformer
 
 __all__ = [
     "BDH",
     "CANDIDATES",
+    "DEIT_SIZES",
     "KAN",
     "MLP",
     "BDHGraph",
     "BDHState",
     "BatchNorm",
     "Candidate",
+    "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
     "ConvNet",
@@ -64,27 +79,38 @@ __all__ = [
     "DenseLayer",
     "EncoderTransformer",
     "FreeWaveletLayer",
+    "GivenMaps",
     "GraphState",
     "HiddenGraph",
     "KANConv1d",
     "KANConv2d",
     "KANLayer",
+    "KANRowOperator",
+    "KolmogorovArnoldAttention",
     "LabelEmbedding",
     "LinearAttention",
+    "MixedFirstRows",
+    "PadeRows",
+    "PatchEmbedding",
     "Pool",
     "PrunedKANLayer",
     "Reading",
+    "RowAttention",
+    "RowOperator",
     "SelectableKAN",
     "SelectableKANConv1d",
     "SelectableKANConv2d",
     "SelectableKANLayer",
+    "SimplexRows",
     "SoftmaxAttention",
+    "SoftmaxRows",
     "SpikingLayer",
     "SpikingNetwork",
     "SymbolicKAN",
     "TransformerBlock",
     "TruncatedBPTT",
     "TwoLayerNet",
+    "VisionTransformer",
     "accumulate",
     "bases",
     "capture",
@@ -98,10 +124,12 @@ __all__ = [
     "max_pool",
     "mean_pool",
     "parameter_count",
+    "project_simplex",
     "prune",
     "read_edge",
     "read_function",
     "read_kan",
+    "row_basis",
     "select",
     "sign_split",
     "sinusoidal",

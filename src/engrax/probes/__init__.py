@@ -16,6 +16,7 @@ from ._first_passage import FirstPassage, first_passage
 from ._graph_nulls import low_rank, random_graph, rewired, shuffled
 from ._inverse_participation_ratio import inverse_participation_ratio
 from ._linear_probe import LinearProbe, linear_probe
+from ._loss_plane import LossPlane, loss_plane, spectrum
 from ._modularity import communities, modularity, modularity_curve, strongest
 from ._phase import Phase, classify_phase
 from ._pruning import pruning_curve, rank_units
@@ -29,6 +30,7 @@ __all__ = [
     "DegreeStatistics",
     "FirstPassage",
     "LinearProbe",
+    "LossPlane",
     "Phase",
     "Synapse",
     "activation_sparsity",
@@ -48,6 +50,7 @@ __all__ = [
     "inverse_participation_ratio",
     "linear_memory",
     "linear_probe",
+    "loss_plane",
     "low_rank",
     "modularity",
     "modularity_curve",
@@ -58,6 +61,7 @@ __all__ = [
     "rank_units",
     "rewired",
     "shuffled",
+    "spectrum",
     "strongest",
     "synaptic_state",
     "uncentered_pca",
