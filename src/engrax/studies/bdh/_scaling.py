@@ -29,7 +29,7 @@ VOCAB = 256
 
 def bdh(config: Config, n: int, **more: Any) -> eqx.Partial:
     """Builds a BDH of n neurons in the study's other sizes."""
-    sizes = {"n": n, "d": config.d, "heads": config.heads, "layers": config.layers}
+    sizes: dict[str, Any] = {"n": n, "d": config.d, "heads": config.heads, "layers": config.layers}
     sizes |= {"dropout": config.dropout, "init_scale": config.init_scale} | more
     decay = head_decays(sizes["heads"], float(config.memory)) if config.memory else None
     return eqx.Partial(BDH, decay=decay, **sizes)

@@ -31,7 +31,7 @@ def landscape(run: Any) -> Figure:
     """The loss over the plane of the optimizer's path, one seed of each."""
     with figures.style():
         figure = Figure(figsize=(9.6, 3.7))
-        figure.get_layout_engine().set(wspace=0.08)  # pyright: ignore[reportOptionalMemberAccess] (the style has one)
+        figure.set_layout_engine("constrained", wspace=0.08)
         for ax, (arm, label) in zip(figure.subplots(1, 2), MODELS.items(), strict=True):
             final = run[arm]["final"]
             rough = final["roughness"].to_numpy()
@@ -88,7 +88,7 @@ def maps(run: Any) -> Figure:
     raw = images(run.config).test.x[:count]
     with figures.style():
         figure = Figure(figsize=(max(1.6 * count, 6.4), 5.6))
-        figure.get_layout_engine().set(hspace=0.16)  # pyright: ignore[reportOptionalMemberAccess] (the style has one)
+        figure.set_layout_engine("constrained", hspace=0.16)
         panels = figure.subplots(3, count, squeeze=False)
         for column in range(count):
             pixels = raw[column] if raw.ndim == 3 else raw[column].mean(0)
