@@ -106,9 +106,7 @@ def language_model(place: Path) -> Comparison:
     ours = Training(DEFAULT, build(DEFAULT))
     peer = CompiledPeer(place, DEFAULT, ours)
     model = ours.learner.model(ours.state)
-    narrow = jax.tree.map(
-        lambda a: a.astype(jnp.bfloat16) if eqx.is_inexact_array(a) else a, model
-    )
+    narrow = jax.tree.map(lambda a: a.astype(jnp.bfloat16) if eqx.is_inexact_array(a) else a, model)
     logits = np.array(eqx.filter_jit(eqx.filter_vmap(narrow))(ours.batch.x[:4]), np.float32)
     theirs = peer.forward()[0][:4].float().detach().cpu().numpy()
     apart = float(np.abs(logits - theirs).max() / np.abs(theirs).max())
@@ -134,7 +132,7 @@ def language_model(place: Path) -> Comparison:
                 f"{tokens / best_seconds(other.step):,.0f} tokens/s"
             ),
         },
-        profile="Neurons are computed again in the backward pass, which this figure does not count.",
+        profile="Neurons are computed again in the backward pass, which is not counted there.",
     )
 
 
