@@ -192,7 +192,7 @@ def text_losses(
 def _losses_in(
     dtype: str | None, model: Any, data: PyTree, key: Array | None
 ) -> tuple[Array, PyTree]:
-    """Losses of a model that runs in `dtype`; its gradient comes back, and is summed, in its own."""
+    """Losses of a model that runs in `dtype`; its gradient is summed in its own."""
     return text_losses(_in_dtype(dtype, model), data, key)
 
 
