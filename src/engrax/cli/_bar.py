@@ -2,7 +2,7 @@
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+Shown = TypeVar("Shown", bound="Bar")
 
 
 class Bar:
@@ -32,7 +34,7 @@ class Bar:
             disable=not self.console.is_terminal,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self: Shown) -> Shown:
         self.bar.start()
         return self
 
