@@ -1,5 +1,7 @@
 """Learning a permutation of bits from one example a bit."""
 
+import itertools
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -57,8 +59,8 @@ def binary_inputs(
     they spell, bit 0 the lowest. Random ones are uniform over what they are drawn from, with
     repetition.
 
-    Raises ValueError for k below 1, above 24 where all are listed, a number of ones outside
-    1 .. k, or a `size` without a `key`.
+    Raises ValueError for k below 1, a number of ones outside 1 .. k, more than 2^24 inputs to list,
+    or a `size` without a `key`.
     """
     if k < 1 or (n_ones is not None and not 1 <= n_ones <= k):
         raise ValueError(
@@ -71,7 +73,10 @@ def binary_inputs(
             "of at least 1, for random inputs, or neither for all of them."
         )
     if size is None or key is None:
-        return _unit(jnp.asarray(_listed(k, n_ones)))
+        # In NumPy: every number of inputs would be a program of its own.
+        bits = _listed(k, n_ones)
+        x = bits / np.sqrt(bits.sum(1, keepdims=True))
+        return BinaryInputs(jnp.asarray(bits), jnp.asarray(x, jnp.float32))
     if n_ones is None:
         return _unit(_fair(key, size, k))
     row = jnp.arange(k) < n_ones
@@ -79,10 +84,15 @@ def binary_inputs(
 
 
 def _listed(k: int, n_ones: int | None) -> np.ndarray:
-    if k > 24:
-        raise ValueError(f"All inputs of {k} bits are too many to list; draw some with a key.")
-    bits = (np.arange(1, 2**k)[:, None] >> np.arange(k)) & 1
-    return (bits if n_ones is None else bits[bits.sum(1) == n_ones]).astype(bool)
+    count = 2**k - 1 if n_ones is None else math.comb(k, n_ones)
+    if count >= 2**24:
+        raise ValueError(f"All {count} inputs are too many to list; draw some with a key.")
+    if n_ones is None:
+        return ((np.arange(1, 2**k)[:, None] >> np.arange(k)) & 1).astype(bool)
+    places = np.array(list(itertools.combinations(range(k), n_ones)))
+    bits = np.zeros((count, k), bool)
+    np.put_along_axis(bits, places, True, axis=1)
+    return bits[np.lexsort(bits.T)]
 
 
 def _fair(key: Key[Array, ""], size: int, k: int) -> Bool[Array, "n k"]:

@@ -8,13 +8,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jax.scipy.linalg import cholesky
 from jaxtyping import Array, Bool, Float, Key
 from scipy import special
 
 from ._kernel_predictor import Kernel, KernelPredictor
 from ._permutation_coefficients import permutation_coefficients
-from ._precision import in_float64
 from ._relu_kernels import relu_nngp, relu_ntk
 
 Threshold = Literal["zero", "midpoint"]
@@ -100,7 +98,6 @@ def permutation_margins(
     return one - level, level - zero
 
 
-@in_float64
 def permutation_factor(
     bits: Bool[np.ndarray, "n k"], kernel: Kernel = relu_ntk, nngp: Kernel = relu_nngp
 ) -> Float[np.ndarray, "n n"]:
@@ -114,14 +111,13 @@ def permutation_factor(
     x = bits / np.sqrt(bits.sum(1, keepdims=True))
     basis = np.eye(k)
     sigma = KernelPredictor(kernel, nngp, basis, basis).cov(x, x)
-    jitter = _JITTER * float(np.diag(sigma).max())
-    factor = cholesky(jnp.asarray(sigma) + jitter * jnp.eye(len(bits)), lower=True)
-    if not bool(jnp.all(jnp.isfinite(factor))):
+    try:
+        return np.linalg.cholesky(sigma + _JITTER * sigma.diagonal().max() * np.eye(len(bits)))
+    except np.linalg.LinAlgError:
         raise ValueError(
             "permutation_factor was given inputs without a covariance of full rank; "
             "leave out inputs with a single one, and repeated inputs."
-        )
-    return factor  # a JAX array, which `in_float64` hands back as NumPy
+        ) from None
 
 
 def required_sizes(
@@ -154,10 +150,9 @@ def scaled_factor(
     bits: Bool[np.ndarray, "n k"], kernel: Kernel, nngp: Kernel, threshold: Threshold
 ) -> Float[np.ndarray, "n n"]:
     """`permutation_factor` in units of the first bit's margin, towards the wrong side."""
-    counts = bits.sum(1)
+    counts, which = np.unique(bits.sum(1), return_inverse=True)
     one, zero = permutation_margins(bits.shape[1], counts, kernel, nngp, threshold)
-    right = bits[:, 0]
-    unit = np.where(right, -1 / one, 1 / zero)
+    unit = np.where(bits[:, 0], -1 / one[which], 1 / zero[which])
     return unit[:, None] * permutation_factor(bits, kernel, nngp)
 
 

@@ -137,7 +137,7 @@ def _single(config: Config) -> dict:
             10 * ensemble_size(int(k), config.delta, 2, KERNELS[kind]) if grow else 0
             for k, grow in zip(ks, grown, strict=True)
         ]
-        system = SingleInputs(processes, 1 - config.delta, config.single_draws, tuple(most))
+        system = SingleInputs(processes, 1 - config.delta, config.single_samples, tuple(most))
         return Arm(system, len(ks), coords={"tick": ks})
 
     return {

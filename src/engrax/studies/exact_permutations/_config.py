@@ -57,8 +57,8 @@ class Config:
 
     single_bits: int = 30
     """Largest k of C4's sampling of the Gaussian process."""
-    single_draws: int = 400
-    """Ensembles that C4 samples for each k and seed."""
+    single_samples: int = 20_000
+    """Outputs on an input with two ones that C4 samples for each k and seed."""
     net_bits: tuple[int, ...] = (2, 4, 6, 8, 10, 12)
     """k of C4's networks."""
     patience: float = 3.0
@@ -99,7 +99,7 @@ SMOKE = Config(
     baseline_nets=2,
     random_steps=10,
     single_bits=4,
-    single_draws=10,
+    single_samples=60,
     net_bits=(4,),
     patience=0.1,
     all_bits=4,

@@ -48,9 +48,10 @@ class Process(eqx.Module):
 def process(bits: np.ndarray, kind: str) -> Process:
     """The process on inputs with two ones or more."""
     kernel = KERNELS[kind]
-    one, zero = permutation_margins(bits.shape[1], bits.sum(1), kernel)
-    single = (np.float32(a) for a in (permutation_factor(bits, kernel), one, zero))
-    factor, one, zero = map(jnp.asarray, single)
+    counts, which = np.unique(bits.sum(1), return_inverse=True)
+    one, zero = permutation_margins(bits.shape[1], counts, kernel)
+    arrays = permutation_factor(bits, kernel), one[which], zero[which]
+    factor, one, zero = (jnp.asarray(a, jnp.float32) for a in arrays)
     return Process(factor, jnp.asarray(bits), one, zero)
 
 
@@ -63,7 +64,8 @@ class SingleInputs(System):
 
     processes: tuple[Process, ...]
     share: float = eqx.field(static=True)
-    draws: int = eqx.field(static=True)
+    samples: int = eqx.field(static=True)
+    """Inputs of ensembles that are sampled at each k."""
     patience: tuple[int, ...] = eqx.field(static=True)
     """Networks after which a growing ensemble is given up, for each k; 0 does not grow one."""
 
@@ -79,9 +81,11 @@ class SingleInputs(System):
 
     def _sizes(self, i: int, key: Key[Array, ""]) -> dict[str, Array]:
         at, first_key = self.processes[i], jr.fold_in(key, 1)
-        need = at.needed(jr.fold_in(key, 0), self.draws)
+        need = at.needed(jr.fold_in(key, 0), -(-self.samples // len(at.bits)))
         size = jnp.maximum(jnp.ceil(jnp.quantile(need, self.share)), 1.0)
-        return {"size": size, "first": self._first(at, first_key, self.patience[i])}
+        most = self.patience[i]
+        first = self._first(at, first_key, most) if most else jnp.zeros(())
+        return {"size": size, "first": first}
 
     def _first(self, at: Process, key: Key[Array, ""], most: int) -> Float[Array, ""]:
         n, k = at.bits.shape
