@@ -104,9 +104,9 @@ def _fair(key: Key[Array, ""], size: int, k: int) -> Bool[Array, "n k"]:
     first_key, rest_key = jr.split(key)
     weight = -np.arange(k) * np.log(2.0)
     first = jr.categorical(first_key, jnp.asarray(weight, jnp.float32), shape=(size,))
-    place = jnp.arange(k)
+    place, first = jnp.arange(k)[None, :], first[:, None]
     coins = jr.bernoulli(rest_key, 0.5, (size, k))
-    return (place == first[:, None]) | ((place > first[:, None]) & coins)
+    return (place == first) | ((place > first) & coins)
 
 
 def _unit(bits: Bool[Array, "n k"]) -> BinaryInputs:

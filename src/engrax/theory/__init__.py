@@ -1,5 +1,6 @@
 """Mean-field theory, in float64."""
 
+from ._cue import cue_load
 from ._detection import detection_overlap, pairwise_detection_overlap
 from ._entropy import dataset_entropy
 from ._expectation import gaussian_expectation, gaussian_nodes
@@ -29,6 +30,7 @@ __all__ = [
     "at_line",
     "chain_success",
     "combined_failure",
+    "cue_load",
     "dataset_entropy",
     "dense_mean_field",
     "detection_overlap",

@@ -50,7 +50,7 @@ def cue_load(
         )
     end = retrieval_spinodal(order, heat, 0.0, interactions)
     if order == 2:
-        return np.minimum(end.load, _pair_load(cue))
+        return np.asarray(np.minimum(end.load, _pair_load(cue)))
     load = np.array(end.load, float)
     for place in np.ndindex(load.shape):
         if load[place] > 0 and cue[place] < end.n[place]:
@@ -59,7 +59,7 @@ def cue_load(
     return load
 
 
-def _pair_load(cue: np.ndarray) -> np.ndarray:
+def _pair_load(cue: np.ndarray) -> Number:
     """Bisection of the load between none and one at which no cue is retrieved."""
     low, high = np.zeros(cue.shape), np.full(cue.shape, 0.2)
     for _ in range(_HALVINGS):
@@ -69,9 +69,9 @@ def _pair_load(cue: np.ndarray) -> np.ndarray:
     return low
 
 
-def _settled(load: np.ndarray, cue: np.ndarray) -> np.ndarray:
+def _settled(load: Number, cue: np.ndarray) -> Number:
     """Overlap after parallel steps at T = 0."""
-    m, v = cue, np.maximum(load, 1e-300)
+    m, v = np.asarray(cue), np.maximum(load, 1e-300)
     for _ in range(_STEPS):
         moved = erf(m / np.sqrt(2 * v))
         chi = np.sqrt(2 / (np.pi * v)) * np.exp(-(m**2) / (2 * v))

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
-from ._precision import in_float64
 from ._relu_kernels import FanIn
 
 Kernel = Callable[[Float[Array, "*batch"], FanIn], Float[Array, "*batch"]]
@@ -71,37 +70,34 @@ class KernelPredictor:
                 "or there are more than the kernel can tell apart; drop some."
             )
 
-    @in_float64
     def gram(self, x: Inputs, x2: Inputs, kernel: Kernel) -> Float[np.ndarray, "n m"]:
         """A kernel between two sets of inputs, as it is on vectors of their lengths."""
-        return _gram(kernel, self.degree, self._checked(x), self._checked(x2))
+        return _double(_gram, kernel, self.degree, self._checked(x), self._checked(x2))
 
-    @in_float64
     def mean(
-        self, x: Inputs, t: float = math.inf, *, rate: float | None = None
+        self, x: Inputs, t: float | int = math.inf, *, rate: float | None = None
     ) -> Float[np.ndarray, "n outputs"]:
         """Mean output of the ensemble at time `t` of gradient flow.
 
         With a `rate`, `t` is a number of steps of gradient descent of that size instead:
         ``(1 - rate A)^t`` takes the place of ``e^{-A t}``. Raises ValueError for a negative time.
         """
-        y = jnp.asarray(np.asarray(self.y, float))
-        return _mean(self._law(t, rate), self._checked(self.x), y, self._checked(x), t, rate)
+        inputs = self._checked(self.x), np.asarray(self.y, float), self._checked(x)
+        return _double(_mean, self._law(t), *inputs, t, rate)
 
-    @in_float64
     def cov(
-        self, x: Inputs, x2: Inputs, t: float = math.inf, *, rate: float | None = None
+        self, x: Inputs, x2: Inputs, t: float | int = math.inf, *, rate: float | None = None
     ) -> Float[np.ndarray, "n m"]:
         """Covariance of an output between two sets of inputs; arguments as in `mean`."""
         inputs = (self._checked(v) for v in (self.x, x, x2))
-        return _cov(self._law(t, rate), *inputs, t, rate)
+        return _double(_cov, self._law(t), *inputs, t, rate)
 
-    def _law(self, t: float, rate: float | None) -> "_Law":
+    def _law(self, t: float | int) -> "_Law":
         if not t >= 0:
             raise ValueError(f"KernelPredictor was asked for time {t}; expected at least 0.")
         return _Law(self.kernel, self.nngp, self.degree, math.isinf(t))
 
-    def _checked(self, x: Inputs) -> Array:
+    def _checked(self, x: Inputs) -> np.ndarray:
         found = np.asarray(x, float)
         if found.ndim != 2 or found.shape[1] != self.x.shape[1]:
             raise ValueError(
@@ -112,7 +108,12 @@ class KernelPredictor:
             raise ValueError(
                 "KernelPredictor was given an input of length 0, which has no direction."
             )
-        return jnp.asarray(found)
+        return found
+
+
+def _double(function: Callable[..., Array], *operands: Any) -> np.ndarray:
+    with jax.enable_x64(True):
+        return np.asarray(function(*operands))
 
 
 class _Law(NamedTuple):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 from scipy import special
 
 from ._kernel_predictor import Kernel, KernelPredictor
@@ -81,7 +81,7 @@ def ensemble_size(
 
 def permutation_margins(
     k: int,
-    n_ones: np.ndarray | int,
+    n_ones: Int[np.ndarray, "*batch"] | int,
     kernel: Kernel = relu_ntk,
     nngp: Kernel = relu_nngp,
     threshold: Threshold = "zero",
@@ -95,7 +95,7 @@ def permutation_margins(
     w = permutation_coefficients(k, n_ones, kernel, nngp)
     one, zero = np.asarray(w.one), np.asarray(w.zero)
     level = np.zeros_like(one) if threshold == "zero" else (one + zero) / 2
-    return one - level, level - zero
+    return np.asarray(one - level), np.asarray(level - zero)
 
 
 def permutation_factor(

@@ -140,11 +140,13 @@ def process(run: Any) -> Figure:
             (claims.mean_deviation, ORANGE, "s", "mean, deviation"),
         ):
             values = np.stack([measure(run, arm) for arm in claims.WIDTHS], 1)
+            slope = claims.width_exponent(run, measure).mean()
+            label = f"{label}: slope {slope:.2f}"
             points(right, widths, values, color=color, fmt=marker, label=label)
         start = claims.mean_deviation(run, claims.WIDTHS[0]).mean()
         right.plot(
             widths, start * (widths / widths[0]) ** -0.5, color=ORANGE, linestyle="--",
-            linewidth=1, label="width^(-1/2)",
+            linewidth=1, label="slope -1/2",
         )  # fmt: skip
         right.set(
             xscale="log", yscale="log", xlabel="width", ylabel="distance from theory",
@@ -170,7 +172,7 @@ def one_input(run: Any) -> Figure:
             arm = run[f"single_{kernel}"]
             points(
                 ax, arm["tick"], arm["size"].to_numpy(), color=color, fmt=".", markersize=4,
-                label="sampled from the process",
+                label=f"sampled from the process, {label}",
             )  # fmt: skip
         ks = np.array(config.net_bits)
         for kind, marker, label in (("ntk", "o", "NTK"), ("standard", "s", "standard")):
@@ -198,7 +200,7 @@ def all_inputs(run: Any) -> Figure:
     """C5: networks for all nonzero inputs at once, against k."""
     sizes = run["sizes"]
     figure, ax = figures.axes(
-        xlabel="bits, k", ylabel="networks N for all 2^k - 1 inputs", height=4.0
+        xlabel="bits, k", ylabel="networks N for all 2^k - 1 inputs", height=4.6
     )
     with figures.style():
         for kernel, label in LABELS.items():
@@ -217,8 +219,8 @@ def all_inputs(run: Any) -> Figure:
         ax.set(xscale="log", yscale="log")
         ax.set_xticks(k[::2], [str(value) for value in k[::2]])
         ax.minorticks_off()
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        figure.set_size_inches(7.6, 3.8)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2,
+                      fontsize=8)  # fmt: skip
     return figure
 
 
