@@ -129,8 +129,8 @@ class AssociativeMemory(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Nothing is recalled; the place of the largest is the nearest stored row.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        spins, stored = (a.astype(X.dtype) for a in (self._bits(X), self.patterns_))
+        rows: Any = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        spins, stored = (a.astype(rows.dtype) for a in (self._bits(rows), self.patterns_))
         return spins @ stored.T / self.n_features_in_
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -184,7 +184,7 @@ class AssociativeMemory(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         load = critical_load(int(self.order), float(self.temperature), self.schedule)
         self.critical_ = int(load * per_load(int(self.order), self.n_features_in_))
 
-    def _bits(self, X: np.ndarray) -> np.ndarray:
+    def _bits(self, X: Any) -> np.ndarray:
         if self.threshold is None and not np.isin(X, (self.low_, 1)).all():
             raise ValueError(
                 f"AssociativeMemory(threshold=None) needs rows of {self.low_} and 1, and was given "
@@ -217,12 +217,13 @@ class AssociativeMemory(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or value < least:
                 raise ValueError(f"{name}={value!r}; expected a whole number of at least {least}.")
-        if not isinstance(self.temperature, numbers.Real) or not 0 <= self.temperature < np.inf:
+        heat: Any = self.temperature
+        if not isinstance(heat, numbers.Real) or not 0 <= float(heat) < np.inf:
             raise ValueError(f"temperature={self.temperature!r}; expected a number of at least 0.")
         level = self.threshold
         if not (level is None or level == "auto" or isinstance(level, numbers.Real)):
             raise ValueError(f"threshold={level!r}; expected 'auto', a number or None.")
         if self.schedule not in ("sequential", "parallel"):
             raise ValueError(f"schedule={self.schedule!r}; expected 'sequential' or 'parallel'.")
-        if self.schedule == "parallel" and self.temperature > 0:
+        if self.schedule == "parallel" and float(heat) > 0:
             raise ValueError("schedule='parallel' is for temperature=0; use 'sequential'.")

@@ -198,15 +198,15 @@ def _mean_parts() -> dict[str, Part]:
     parts = {}
     for kind, label in KINDS.items():
         parts[f"{label}: bits of the mean with the wrong sign"] = Part(
-            partial(violations, kind=kind), at_most(0), "exact"
+            partial(violations, kind=kind), at_most(0.0), "exact"
         )
         for ones in MEAN_ONES:
             for bit, name in (("one", "w1"), ("zero", "w0")):
                 parts[f"{label}, {ones} ones: interval of {name} contains theory"] = Part(
-                    partial(contains_theory, kind=kind, ones=ones, bit=bit), at_least(1), "exact"
+                    partial(contains_theory, kind=kind, ones=ones, bit=bit), at_least(1.0), "exact"
                 )
             parts[f"{label}, {ones} ones: w0"] = Part(
-                partial(zero_bits, kind=kind, ones=ones), at_most(0)
+                partial(zero_bits, kind=kind, ones=ones), at_most(0.0)
             )
     return parts
 
@@ -214,7 +214,7 @@ def _mean_parts() -> dict[str, Part]:
 def _exact_parts() -> dict[str, Part]:
     parts = {
         "baseline: accuracy of a linear map, fitted once": Part(
-            linear_accuracy, at_least(1), "exact", unit="%"
+            linear_accuracy, at_least(1.0), "exact", unit="%"
         )
     }
     for kind, label in KINDS.items():
@@ -238,7 +238,7 @@ def _single_parts() -> dict[str, Part]:
         parts[f"{kind} nets: mean N / {kernel} theory - 1, largest over k"] = Part(
             partial(net_gap, kind=kind), at_most(0.25), "exact", unit="%"
         )
-        rule = at_least(1) if kind == "ntk" else at_most(1)
+        rule = at_least(1.0) if kind == "ntk" else at_most(1.0)
         parts[f"{kind} nets: N / {other} theory, where closest"] = Part(
             partial(against_other, kind=kind, other=other), rule
         )
@@ -262,15 +262,15 @@ CLAIMS = (
                 partial(covariance_error, arm=WIDTHS[-1]), at_most(0.15)
             ),
             "exponent of this error in the width": Part(
-                partial(width_exponent, measure=covariance_error), at_most(0)
+                partial(width_exponent, measure=covariance_error), at_most(0.0)
             ),
             "interval of the excess kurtosis contains 0, width 4096": Part(
                 lambda run: np.array([float(_contains(t_interval(kurtosis(run)), 0.0))]),
-                at_least(1),
+                at_least(1.0),
                 "exact",
             ),
             "interval of the mean's exponent in the width reaches -1/2": Part(
-                reaches_half, at_least(1), "exact"
+                reaches_half, at_least(1.0), "exact"
             ),
         },
         WIDTHS,
@@ -297,7 +297,7 @@ CLAIMS = (
         "The networks needed for all nonzero inputs at once grow at most quadratically.",
         {
             f"{label}: exponent of N in k, k = 3 .. 12": Part(
-                partial(all_exponent, kind=kind), at_most(2)
+                partial(all_exponent, kind=kind), at_most(2.0)
             )
             for kind, label in KINDS.items()
         },
@@ -314,7 +314,7 @@ CLAIMS = (
             )
             for kind, label in KINDS.items()
             for missing, text, rule in (
-                (0, "all examples", at_least(1)),
+                (0, "all examples", at_least(1.0)),
                 (1, "one left out", at_most(0.6)),
             )
         },

@@ -104,7 +104,7 @@ def means(run: Any) -> Figure:
                     claims.net_means(run, kind, ones)[name == "zero"] for ones in config.mean_ones
                 ]
                 points(
-                    panel, config.mean_ones, np.stack(found, 1), color=color,
+                    panel, np.array(config.mean_ones), np.stack(found, 1), color=color,
                     label=f"{label}: {config.mean_nets} networks, width {config.mean_width}",
                 )  # fmt: skip
             panel.axhline(0, color=INK, linewidth=1)
@@ -154,7 +154,7 @@ def process(run: Any) -> Figure:
         )  # fmt: skip
         right.set_xticks(widths, [f"{w:,}" for w in widths])
         right.minorticks_off()
-        right.legend(loc="best")
+        right.legend(loc="center right", bbox_to_anchor=(1.0, 0.62), fontsize=8)
     return figure
 
 
@@ -203,9 +203,9 @@ def all_inputs(run: Any) -> Figure:
         xlabel="bits, k", ylabel="networks N for all 2^k - 1 inputs", height=4.6
     )
     with figures.style():
+        k = run["all_ntk"]["tick"].to_numpy()
         for kernel, label in LABELS.items():
-            arm, color = run[f"all_{kernel}"], COLORS[kernel]
-            k, size = arm["tick"].to_numpy(), arm["size"].to_numpy()
+            size, color = run[f"all_{kernel}"]["size"].to_numpy(), COLORS[kernel]
             slope = claims.all_exponent(run, kernel).mean()
             points(ax, k, size, color=color, label=f"{label}: slope {slope:.2f}")
             mean = np.log(size).mean() + 2 * (np.log(k) - np.log(k).mean())
