@@ -39,6 +39,7 @@ from ._patterns import (
     noisy_examples,
     random_patterns,
 )
+from ._permutation_task import BinaryInputs, PermutationTask, binary_inputs, permutation_task
 from ._repeated_facts import RepeatedFacts
 from ._streams import Batches, FullBatch, Scaling
 from ._text import TEXTS, Text, load_text, text_bytes
@@ -49,6 +50,7 @@ __all__ = [
     "AssociativeRecall",
     "Availability",
     "Batches",
+    "BinaryInputs",
     "ByteSequences",
     "ChainedAssociations",
     "Chains",
@@ -70,6 +72,7 @@ __all__ = [
     "MeetBlock",
     "MeetTrials",
     "MiniParliament",
+    "PermutationTask",
     "Phase",
     "RepeatedFacts",
     "Scaling",
@@ -83,6 +86,7 @@ __all__ = [
     "averaged_examples",
     "bessel_j0",
     "binarize",
+    "binary_inputs",
     "blocking",
     "cache_folder",
     "class_averages",
@@ -102,6 +106,7 @@ __all__ = [
     "operation_table",
     "over_expectation",
     "overshadowing",
+    "permutation_task",
     "pool2",
     "random_patterns",
     "read_idx",

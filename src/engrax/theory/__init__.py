@@ -1,25 +1,40 @@
 """Mean-field theory, in float64."""
 
+from ._cue import cue_load
 from ._detection import detection_overlap, pairwise_detection_overlap
 from ._entropy import dataset_entropy
 from ._expectation import gaussian_expectation, gaussian_nodes
 from ._kernel import InteractionKernel, interaction_kernel
+from ._kernel_predictor import Kernel, KernelPredictor
 from ._linear_memory import linear_memory_capacity, sign_error
 from ._lines import Line, at_line, retrieval_spinodal
 from ._mean_field import MeanField, dense_mean_field, hopfield_mean_field
+from ._permutation_coefficients import PermutationCoefficients, permutation_coefficients
+from ._permutation_ensemble import (
+    ensemble_size,
+    permutation_factor,
+    permutation_margins,
+    required_sizes,
+)
 from ._precision import in_float64
 from ._redundancy import chain_success, combined_failure, required_heads
+from ._relu_kernels import relu_nngp, relu_ntk
 
 __all__ = [
     "InteractionKernel",
+    "Kernel",
+    "KernelPredictor",
     "Line",
     "MeanField",
+    "PermutationCoefficients",
     "at_line",
     "chain_success",
     "combined_failure",
+    "cue_load",
     "dataset_entropy",
     "dense_mean_field",
     "detection_overlap",
+    "ensemble_size",
     "gaussian_expectation",
     "gaussian_nodes",
     "hopfield_mean_field",
@@ -27,7 +42,13 @@ __all__ = [
     "interaction_kernel",
     "linear_memory_capacity",
     "pairwise_detection_overlap",
+    "permutation_coefficients",
+    "permutation_factor",
+    "permutation_margins",
+    "relu_nngp",
+    "relu_ntk",
     "required_heads",
+    "required_sizes",
     "retrieval_spinodal",
     "sign_error",
 ]
