@@ -1,6 +1,7 @@
 """Networks trained on the one-hot inputs, in three ways."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -9,14 +10,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from engrax.nn import TwoLayerNet
-from engrax.theory import relu_nngp, relu_ntk
+from engrax.theory import Kernel, relu_nngp, relu_ntk
 
 Kind = Literal["ntk", "readout", "standard"]
 """Both layers under the NTK parametrization; its readout alone; both layers of a network in the
 standard parametrization with one learning rate, which is all but the second."""
 
 
-def kernel_of(kind: Kind):
+def kernel_of(kind: Kind) -> Kernel:
     """The kernel that theory says such networks follow."""
     return relu_ntk if kind == "ntk" else relu_nngp
 
@@ -66,7 +67,9 @@ def trained_on(
     return descended(net, lambda net: jnp.sum((net.batch(x)[0] - y) ** 2) / 2, rate, steps)
 
 
-def descended(net: TwoLayerNet, loss, rate: float | Array, steps: int) -> TwoLayerNet:
+def descended(
+    net: TwoLayerNet, loss: Callable[[Any], Array], rate: float | Array, steps: int
+) -> TwoLayerNet:
     """After plain gradient descent."""
 
     def step(net: TwoLayerNet, _: None) -> tuple[TwoLayerNet, None]:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from engrax.tasks import binary_inputs, permutation_task
 from engrax.theory import (
+    Kernel,
     KernelPredictor,
     ensemble_size,
     permutation_coefficients,
@@ -37,7 +38,7 @@ def signs(config: Config) -> xr.Dataset:
     return xr.Dataset({n: (("k",), v) for n, v in wrong.items()}, {"k": np.array(sizes)})
 
 
-def _violations(k: int, kernel, permutations: int) -> int:
+def _violations(k: int, kernel: Kernel, permutations: int) -> int:
     """Wrong bits of the mean output, the kernel system solved anew for every k."""
     inputs = binary_inputs(k)
     bits = np.asarray(inputs.bits)
