@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def _entry(run: Run) -> dict[str, Any]:
 
 def _source(run: Run) -> dict[str, Any]:
     return {
-        "command": run.command,
+        "command": _anywhere(run.command),
         "minutes": round(run.minutes, 2),
         "environment": run.environment,
         "diverged": [list(lost) for lost in run.diverged],
@@ -214,6 +215,15 @@ def _row(entry: Mapping[str, Any]) -> str:
     cost = f"{entry['scale']}, {entry['config']['seeds']} seeds, {_minutes(entry['sources'])}"
     cells = (f"`{study}`", title, measured, verdicts, cost)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _anywhere(command: str) -> str:
+    """The command without `--out`: a folder of one machine says nothing on another."""
+    words = shlex.split(command)
+    while "--out" in words:
+        at = words.index("--out")
+        del words[at : at + 2]
+    return shlex.join(words)
 
 
 def _minutes(sources: Iterable[Mapping[str, Any]]) -> str:
