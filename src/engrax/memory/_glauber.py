@@ -104,8 +104,11 @@ def retrieve(
 ) -> Int8[Array, "*batch N"]:
     """Relax cues at T = 0, all spins at once, until nothing moves or `steps` are done.
 
-    Uses the leading-order field, two matrix products a step for a whole batch of cues. Parallel
-    updates can end in a cycle of period 2 at high load: use `glauber` with ``beta = inf`` there.
+    Uses the leading-order field, two matrix products a step for a whole batch of cues. Where the
+    energy of the overlaps is convex (pairs of spins, and every even order) each step lowers it, so
+    there are no cycles. For odd orders parallel updates can end in a cycle of period 2. At high
+    load the self-interaction that this field contains holds states that a single spin would leave:
+    use `glauber` with ``beta = inf`` there. `recall` offers all of these and tells what settled.
     """
 
     def moving(carry):
@@ -114,18 +117,18 @@ def retrieve(
 
     def move(carry):
         step, _, current = carry
-        return step + 1, current, _align(network.mean_field(current), current)
+        return step + 1, current, align(network.mean_field(current), current)
 
     start = (jnp.int32(0), jnp.zeros_like(cues), cues)
     return jax.lax.while_loop(moving, move, start)[2]
 
 
-def _align(field: Float[Array, "*batch N"], spins: Int8[Array, "*batch N"]):
+def align(field: Float[Array, "*batch N"], spins: Int8[Array, "*batch N"]):
     """Spins along their field; without a field they stay."""
     return jnp.where(field == 0, spins, jnp.sign(field).astype(spins.dtype))
 
 
-def _heat_bath(field, spin, uniform, beta):
+def heat_bath(field, spin, uniform, beta):
     """New spins from fields; at T = 0 a zero field keeps the spin."""
     up = uniform < jax.nn.sigmoid(2 * beta * field)
     drawn = jnp.where(up, 1.0, -1.0).astype(spin.dtype)
@@ -143,7 +146,7 @@ def _sequential_sweep(network, tables, beta, key, spins):
         site, uniform = drawn
         spin = spins[site]
         field, without, contribution = network.cavity(tables, sums, site, spin)
-        spin = _heat_bath(field, spin, uniform, beta)
+        spin = heat_bath(field, spin, uniform, beta)
         return (spins.at[site].set(spin), without + spin * contribution), None
 
     start = (spins.astype(jnp.float32), network.sums(spins))
@@ -158,7 +161,7 @@ def _subset_sweep(network, fraction, beta, key, spins):
         choice_key, noise_key = jr.split(key)
         chosen = jr.uniform(choice_key, spins.shape) < fraction
         noise = jr.uniform(noise_key, spins.shape)
-        moved = _heat_bath(network.mean_field(spins), spins, noise, beta)
+        moved = heat_bath(network.mean_field(spins), spins, noise, beta)
         return jnp.where(chosen, moved, spins), None
 
     moved = jax.lax.scan(update, spins, jr.split(key, round(1 / fraction)))[0]

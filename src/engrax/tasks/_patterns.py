@@ -1,5 +1,6 @@
 """Random patterns, noisy examples of them, and what a teacher makes of the examples."""
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -10,6 +11,24 @@ from scipy import stats
 def random_patterns(key: Key[Array, ""], count: int, size: int) -> Int8[Array, "K N"]:
     """`count` patterns of `size` fair coins +-1."""
     return jr.rademacher(key, (count, size), dtype=jnp.int8)
+
+
+def diluted_patterns(
+    key: Key[Array, ""], count: int, size: int, dilution: Float[Array, ""] | float
+) -> Int8[Array, "K N"]:
+    """Patterns with blanks: 0 with probability `dilution`, else -1 or +1, as likely.
+
+    One draw a site decides all, so with the same key a higher dilution blanks more sites and
+    changes no other. Raises ValueError for a dilution outside [0, 1), where it is known.
+    """
+    if not isinstance(dilution, jax.core.Tracer) and not 0 <= float(dilution) < 1:
+        raise ValueError(
+            f"dilution {float(dilution)} was given, expected 0 <= dilution < 1; it is the share of "
+            "blank entries."
+        )
+    spread = jr.uniform(key, (count, size), minval=-1.0, maxval=1.0)
+    kept = jnp.abs(spread) >= dilution
+    return jnp.where(kept, jnp.where(spread < 0, -1, 1), 0).astype(jnp.int8)
 
 
 def flip(
@@ -24,7 +43,8 @@ def noisy_examples(
 ) -> Int8[Array, "K M N"]:
     """Examples of each pattern whose bits are right with probability ``(1 + quality) / 2``.
 
-    So ``E[example] = quality * pattern``. Raises ValueError as `averaged_examples` does.
+    So ``E[example] = quality * pattern``; blanks (0) stay blank.
+    Raises ValueError as `averaged_examples` does.
     """
     _check(n_examples, quality)
     count, size = patterns.shape
@@ -38,7 +58,8 @@ def class_averages(
     """The average of each class's examples, and its second moment ``R = mean over sites``.
 
     A network divides the average by sqrt(R) (for random patterns R tends to
-    ``r^2 + (1 - r^2) / M``), or else the temperature depends on quality and quantity.
+    ``r^2 + (1 - r^2) / M``, times the share of sites that are not blank), or else the temperature
+    depends on quality and quantity.
     """
     mean = jnp.mean(examples.astype(jnp.float32), axis=1)
     return mean, jnp.mean(mean**2, axis=1)
