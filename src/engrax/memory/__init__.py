@@ -3,7 +3,7 @@
 from ._associative_memory import Association, AssociativeMemory
 from ._block_gibbs import block_gibbs
 from ._dense_associative import DenseAssociativeMemory, Interactions
-from ._glauber import Glauber, glauber, retrieve
+from ._glauber import Glauber, align, glauber, retrieve
 from ._hopfield import HopfieldNetwork
 from ._linear_attention import Form, Rule, linear_attention
 from ._losses import PatternLosses, pattern_losses, pattern_overlaps
@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "SpinNetwork",
     "Tap",
+    "align",
     "block_gibbs",
     "elementary_symmetric",
     "glauber",

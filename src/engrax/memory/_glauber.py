@@ -123,12 +123,19 @@ def retrieve(
     return jax.lax.while_loop(moving, move, start)[2]
 
 
-def align(field: Float[Array, "*batch N"], spins: Int8[Array, "*batch N"]):
-    """Spins along their field; without a field they stay."""
+def align(
+    field: Float[Array, "*batch N"], spins: Int8[Array, "*batch N"]
+) -> Int8[Array, "*batch N"]:
+    """Spins along their field; a spin without a field stays."""
     return jnp.where(field == 0, spins, jnp.sign(field).astype(spins.dtype))
 
 
-def heat_bath(field, spin, uniform, beta):
+def heat_bath(
+    field: Float[Array, "*N"],
+    spin: Float[Array, "*N"] | Int8[Array, "*N"],
+    uniform: Float[Array, "*N"],
+    beta: Float[Array, ""],
+) -> Float[Array, "*N"] | Int8[Array, "*N"]:
     """New spins from fields; at T = 0 a zero field keeps the spin."""
     up = uniform < jax.nn.sigmoid(2 * beta * field)
     drawn = jnp.where(up, 1.0, -1.0).astype(spin.dtype)

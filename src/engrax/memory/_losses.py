@@ -41,9 +41,9 @@ def pattern_losses(
 
 
 def pattern_overlaps(
-    patterns: Int8[Array, "K N"], spins: Int8[Array, "*batch N"]
+    patterns: Int8[Array, "K N"], spins: Int8[Array, "*batch N"] | Float[Array, "*batch N"]
 ) -> Float[Array, "*batch K"]:
-    """Overlap ``m_mu`` of states with patterns, over the sites where the pattern is not blank.
+    """Overlap ``m_mu`` of states, or of mean states, over the sites where a pattern is not blank.
 
     1 where all of a pattern is there, 0 for a pattern without any site.
     """

@@ -210,9 +210,7 @@ def _check(k: int, init: object, given: tuple[Number, Number, Number]) -> None:
     if isinstance(init, str) and init not in STARTS:
         raise ValueError(f"init={init!r} is unknown, expected one of {STARTS} or an array (K,).")
     if not isinstance(init, str) and jnp.shape(init) != (k,):
-        raise ValueError(
-            f"init has shape {jnp.shape(init)}, expected ({k},): one number a pattern."
-        )
+        raise ValueError(f"init has shape {jnp.shape(init)}, expected ({k},), one a pattern.")
     inside = (
         lambda d: (d >= 0) & (d < 1),
         lambda rho: (rho >= 0) & np.isfinite(rho),
