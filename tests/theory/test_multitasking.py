@@ -192,20 +192,36 @@ def test_few_examples_follow_the_binomial_law_and_many_the_normal_one():
     assert gaps[2] < 2e-3
 
 
-def test_unsupervised_equations_have_the_same_solution():
-    # K M equations n_{mu,a}, whose averages are drawn: 200,000 sites. One pattern, M = 4, r = 0.6.
-    r, count, beta = 0.6, 4, 2.0
+def unsupervised(r, count, temperature, start):
+    """The K M equations n_{mu,a} of one pattern, summed exactly over the 2^M examples of a bit."""
+    eta = np.array(list(itertools.product((1.0, -1.0), repeat=count)))
+    weight = np.prod(np.where(eta > 0, (1 + r) / 2, (1 - r) / 2), axis=1)
     rho = (1 - r**2) / (count * r**2)
-    rng = np.random.default_rng(0)
-    eta = np.where(rng.random((count, 200_000)) < (1 - r) / 2, -1.0, 1.0)
-    n = np.full(count, 0.9)
-    for _ in range(100):
-        t = np.tanh(beta * (n @ eta) / (r * count))
-        n = eta @ t / eta.shape[1] / ((1 + rho) * r)
-    supervised = multitasking_mean_field(1, 0.0, rho, beta, init="pure", n_examples=count)
-    # Standard errors: 1 / sqrt(200,000) over 0.6 is 0.004 for each example, less for the mean m.
-    np.testing.assert_allclose(n, supervised.n[0], atol=0.015)
-    assert t.mean() == pytest.approx(float(supervised.m[0]), abs=0.008)
+    n = np.array(start, float)
+    for _ in range(2000):
+        t = np.tanh(eta @ n / (r * count) / temperature)
+        n = 0.5 * n + 0.5 * (weight * t) @ eta / ((1 + rho) * r)
+    return weight @ t, n, rho
+
+
+@pytest.mark.parametrize(("r", "count", "temperature"), [(0.6, 4, 0.5), (0.2, 8, 0.5)])
+def test_unsupervised_equations_have_the_supervised_solution(r, count, temperature):
+    uneven = 0.9 + 0.05 * np.cos(np.arange(count))
+    m, n, rho = unsupervised(r, count, temperature, uneven)
+    theory = multitasking_mean_field(1, 0.0, rho, 1 / temperature, init="pure", n_examples=count)
+    np.testing.assert_allclose(n, theory.n[0], atol=1e-6)
+    assert m == pytest.approx(float(theory.m[0]), abs=1e-6)
+
+
+def test_cold_networks_without_a_teacher_hold_an_example_instead_of_its_pattern():
+    # The solution with all n_{mu,a} equal orders first, at T = 1, but it need not stay stable: with
+    # four examples of quality 0.2 (rho = 6) at T = 0.2 an uneven start ends in one example, whose
+    # overlap with the pattern is r. A teacher's network does better.
+    m, n, rho = unsupervised(0.2, 4, 0.2, [0.9, 0.95, 1.0, 0.9])
+    assert n.max() > 10 * np.median(n)
+    assert m == pytest.approx(0.2, abs=1e-3)
+    theory = multitasking_mean_field(1, 0.0, rho, 5.0, init="pure", n_examples=4)
+    assert theory.m[0] > 0.28
 
 
 @pytest.mark.parametrize(("name", "at"), [("dilution", 0.5), ("entropy", 0.2), ("beta", 5.0)])

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int8, Key, UInt8
 from scipy import stats
 
+from engrax.core import draw_uniform
+
 
 def random_patterns(key: Key[Array, ""], count: int, size: int) -> Int8[Array, "K N"]:
     """`count` patterns of `size` fair coins +-1."""
@@ -26,7 +28,7 @@ def diluted_patterns(
             f"dilution {float(dilution)} was given, expected 0 <= dilution < 1; it is the share of "
             "blank entries."
         )
-    spread = jr.uniform(key, (count, size), minval=-1.0, maxval=1.0)
+    spread = draw_uniform(key, (count, size), -1.0, 1.0)
     kept = jnp.abs(spread) >= dilution
     return jnp.where(kept, jnp.where(spread < 0, -1, 1), 0).astype(jnp.int8)
 
@@ -48,7 +50,7 @@ def noisy_examples(
     """
     _check(n_examples, quality)
     count, size = patterns.shape
-    wrong = jr.uniform(key, (count, n_examples, size)) < (1 - quality) / 2
+    wrong = draw_uniform(key, (count, n_examples, size)) < (1 - quality) / 2
     return jnp.where(wrong, -patterns[:, None, :], patterns[:, None, :])
 
 
@@ -77,7 +79,7 @@ def averaged_examples(
     """
     _check(n_examples, quality)
     steps = stats.binom.cdf(np.arange(n_examples), n_examples, (1 + quality) / 2)
-    uniform = jr.uniform(key, patterns.shape)
+    uniform = draw_uniform(key, patterns.shape)
     # Few steps: compare with all of them, which vectorizes; many: binary search.
     method = "compare_all" if n_examples <= 64 else "scan"
     right = jnp.searchsorted(jnp.asarray(steps, jnp.float32), uniform, side="right", method=method)

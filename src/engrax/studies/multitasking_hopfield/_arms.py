@@ -10,7 +10,8 @@ import numpy as np
 from engrax.lab import Arm, Reference
 
 from . import _theory as theory
-from ._chains import Chains, Diagram, Start
+from ._chains import STARTS, Chains, Diagram
+from ._claims import TASKS
 from ._config import Config
 from ._descent import Descent, Growth, Stability
 from ._images import demonstration
@@ -37,7 +38,7 @@ def _chains(
     patterns: int,
     dilutions: tuple[float, ...],
     temperature: float,
-    start: Start = "ladder",
+    starts: tuple[str, ...] | None = None,
     *,
     seeds: int | None = None,
     nested: bool = False,
@@ -45,44 +46,46 @@ def _chains(
     system = Chains(
         size,
         patterns,
-        start,
         config.damage,
         config.burn_in,
         config.sweeps,
         jnp.asarray(dilutions, jnp.float32),
+        jnp.asarray([STARTS.index(s) for s in starts or ("ladder",) * len(dilutions)]),
         jnp.float32(temperature),
         nested,
     )
     dims = {"m": ("pattern",), "error": ("pattern",)}
-    return Arm(system, len(dilutions), dims, {"tick": np.array(dilutions)}, seeds=seeds)
+    coords = {} if starts else {"tick": np.array(dilutions)}
+    return Arm(system, len(dilutions), dims, coords, seeds=seeds)
 
 
 def _task_arms(config: Config) -> dict:
-    def tasks(dilution: float, start: Start) -> Arm:
-        return _chains(
-            config, config.tasks_size, config.tasks_patterns, (dilution,), config.cold, start
-        )
+    def tasks() -> Arm:
+        dilutions = tuple(config.tasks_dilution * blanks for _, blanks in TASKS.values())
+        starts = tuple(start for start, _ in TASKS.values())
+        size, count = config.tasks_size, config.tasks_patterns
+        return _chains(config, size, count, dilutions, config.cold, starts)
 
-    built: dict = {
-        f"tasks_{start}": functools.partial(tasks, config.tasks_dilution, start)
-        for start in ("ladder", "noisy", "pure")
-    }
-    built["dense"] = functools.partial(tasks, 0.0, "noisy")
-    built["dense_mixture"] = functools.partial(tasks, 0.0, "mixture")
-    return built
+    return {"tasks": tasks}
 
 
 def _ladder_arms(config: Config) -> dict:
-    def rungs(start: Start) -> Arm:
-        d = config.ladder_dilutions
-        return _chains(config, config.ladder_size, config.ladder_patterns, d, config.cold, start)
+    def rungs() -> Arm:
+        return _chains(
+            config,
+            config.ladder_size,
+            config.ladder_patterns,
+            config.ladder_dilutions,
+            config.cold,
+            seeds=config.ladder_seeds,
+        )
 
     def onset() -> Arm:
         return _chains(config, config.onset_size, 3, config.onset_dilutions, 0.0, nested=True)
 
     return {
         "ladder_theory": lambda: Reference(functools.partial(theory.ladder, config)),
-        **{f"rungs_{s}": functools.partial(rungs, s) for s in ("ladder", "noisy", "pure")},
+        "rungs": rungs,
         "onset": onset,
     }
 
@@ -136,7 +139,7 @@ def _learning_arms(config: Config) -> dict:
             jnp.float32(config.learn_dilution),
             jnp.float32(config.warm),
         )
-        return Arm(system, len(cells), {"m": ("pattern",)})
+        return Arm(system, len(cells), {"m": ("pattern",)}, seeds=config.collapse_seeds)
 
     return {
         "learning_theory": lambda: Reference(functools.partial(theory.learning, config)),
@@ -173,23 +176,17 @@ def _descent_arms(config: Config) -> dict:
         system = Stability(config.descent_size, config.descent_dilution, kept)
         return Arm(system, len(kept), coords={"tick": np.array(config.stability_entropies)})
 
-    def growth(dense: bool) -> Arm:
+    def growth() -> Arm:
         system = Growth(
-            config.growth_sizes,
-            config.growth_dilution,
-            dense,
-            config.damage,
-            config.growth_sweeps,
+            config.growth_sizes, config.growth_dilution, config.damage, config.growth_sweeps
         )
-        sizes = np.array(config.growth_sizes)
-        return Arm(system, len(sizes), {"m": ("rung",)}, {"tick": sizes})
+        return Arm(system, 2 * len(config.growth_sizes), {"m": ("rung",)})
 
     return {
         "stability_theory": lambda: Reference(functools.partial(theory.stability, config)),
         "descent": descent,
         "stability": stability,
-        "growth": functools.partial(growth, False),
-        "growth_dense": functools.partial(growth, True),
+        "growth": growth,
     }
 
 

@@ -1,18 +1,17 @@
 """Monte Carlo of one sample: patterns ordered by support, a start, and a chain's mean spins."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int8, Key
+from jaxtyping import Array, Float, Int, Int8, Key
 
 from engrax.core import System, named
 from engrax.memory import HopfieldNetwork, block_gibbs, pattern_overlaps
 from engrax.tasks import diluted_patterns, flip
 
-Start = Literal["ladder", "noisy", "pure", "mixture"]
+STARTS = ("ladder", "noisy", "pure", "mixture")
+"""All patterns, rung by rung; a damaged copy of that; the first pattern alone; three mixed."""
 
 
 def ordered_patterns(
@@ -36,16 +35,18 @@ def ladder(key: Key[Array, ""], patterns: Int8[Array, "K N"]) -> Int8[Array, " N
 
 
 def start_state(
-    key: Key[Array, ""], patterns: Int8[Array, "K N"], start: Start, damage: float
+    key: Key[Array, ""], patterns: Int8[Array, "K N"], start: Int[Array, ""] | int, damage: float
 ) -> Int8[Array, " N"]:
-    """A start: the ladder, a damaged copy of it, the first pattern alone, or a mixture of three."""
-    if start == "pure":
-        return ladder(named(key, "blanks"), patterns[:1])
-    if start == "mixture":
-        total = jnp.sum(patterns[:3].astype(jnp.int32), axis=0)
-        return jnp.where(total < 0, -1, 1).astype(jnp.int8)
+    """The start of that number in `STARTS`; free sites are random."""
     spins = ladder(named(key, "blanks"), patterns)
-    return flip(named(key, "damage"), spins, damage) if start == "noisy" else spins
+    mixed = jnp.sum(patterns[:3].astype(jnp.int32), axis=0)
+    states = (
+        spins,
+        flip(named(key, "damage"), spins, damage),
+        ladder(named(key, "blanks"), patterns[:1]),
+        jnp.where(mixed < 0, -1, 1).astype(jnp.int8),
+    )
+    return jnp.stack(states)[start]
 
 
 def mean_spins(
@@ -91,18 +92,18 @@ def private_errors(patterns: Int8[Array, "K N"], means: Float[Array, " N"]) -> F
 
 
 class Chains(System):
-    """Tick t stores fresh patterns of the t-th dilution and runs a chain at a temperature.
+    """Tick t stores fresh patterns of the t-th dilution and runs a chain from the t-th start.
 
     The state is the seed's key alone: patterns are drawn anew from it and never kept.
     """
 
     size: int = eqx.field(static=True)
     patterns: int = eqx.field(static=True)
-    start: Start = eqx.field(static=True)
     damage: float = eqx.field(static=True)
     burn_in: int = eqx.field(static=True)
     sweeps: int = eqx.field(static=True)
     dilution: Float[Array, " ticks"]
+    start: Int[Array, " ticks"]
     temperature: Float[Array, ""]
     nested: bool = eqx.field(static=True, default=False)
     """Whether all ticks share their draws, so that patterns only gain blanks with dilution."""
@@ -116,7 +117,7 @@ class Chains(System):
         key = state["key"] if self.nested else jr.fold_in(state["key"], input)
         patterns = ordered_patterns(key, self.patterns, self.size, self.dilution[input])
         network = HopfieldNetwork.from_patterns(patterns)
-        spins = start_state(key, patterns, self.start, self.damage)
+        spins = start_state(key, patterns, self.start[input], self.damage)
         beta = 1 / self.temperature
         means = mean_spins(named(key, "chain"), network, spins, beta, self.burn_in, self.sweeps)
         m = mean_overlaps(patterns, means)

@@ -10,6 +10,8 @@ from scipy import stats
 from engrax.lab import Claim, Part, at_least, at_most, between, equivalent, t_interval
 
 STARTS = ("ladder", "noisy", "pure")
+TASKS = {name: (name, 1) for name in STARTS} | {"dense": ("noisy", 0), "mixture": ("mixture", 0)}
+"""C1's chains: name -> its start, and whether the patterns have blanks. One tick each."""
 POSITIVE = 1e-9
 """The least number that counts as above zero."""
 
@@ -19,31 +21,31 @@ def threshold(size: int, dilution: float) -> float:
     return 3 / math.sqrt(size * (1 - dilution))
 
 
-def there(run: Any, arm: str) -> np.ndarray:
-    """(seed, pattern): whether C1's patterns are there."""
-    dilution = 0.0 if arm.startswith("dense") else run.config.tasks_dilution
-    m = np.abs(run[arm]["m"].to_numpy()[:, 0])
-    return m > threshold(run.config.tasks_size, dilution)
+def task(run: Any, name: str, record: str = "m") -> np.ndarray:
+    """(seed, pattern): a record of one of C1's chains."""
+    return run["tasks"][record].to_numpy()[:, list(TASKS).index(name)]
+
+
+def there(run: Any, name: str) -> np.ndarray:
+    """(seed, pattern): whether the patterns of one of C1's chains are there."""
+    dilution = run.config.tasks_dilution * TASKS[name][1]
+    return np.abs(task(run, name)) > threshold(run.config.tasks_size, dilution)
 
 
 def count_gain(run: Any, start: str) -> np.ndarray:
     """Patterns there with blanks minus those of the dense network, one a seed."""
-    counts = [there(run, arm).sum(1) for arm in (f"tasks_{start}", "dense")]
-    return (counts[0] - counts[1]).astype(float)
+    return (there(run, start).sum(1) - there(run, "dense").sum(1)).astype(float)
 
 
 def worst_error(run: Any, start: str) -> np.ndarray:
     """Largest share of wrong private bits of the patterns that are there, one a seed."""
-    arm = f"tasks_{start}"
-    error = run[arm]["error"].to_numpy()[:, 0]
-    return np.where(there(run, arm), error, 0.0).max(1)
+    return np.where(there(run, start), task(run, start, "error"), 0.0).max(1)
 
 
 def mixture_error(run: Any) -> np.ndarray:
     """Smallest share of wrong bits of the three mixed patterns of the dense network."""
-    m = run["dense_mixture"]["m"].to_numpy()[:, 0]
     # Without blanks all supports are equal and the order is that of the draws: the first three.
-    return ((1 - np.abs(m[:, :3])) / 2).min(1)
+    return ((1 - np.abs(task(run, "mixture")[:, :3])) / 2).min(1)
 
 
 def falling(m: np.ndarray) -> np.ndarray:
@@ -51,9 +53,9 @@ def falling(m: np.ndarray) -> np.ndarray:
     return -np.sort(-np.abs(m), axis=-1)
 
 
-def rungs(run: Any, dilution: float, arm: str = "rungs_ladder") -> np.ndarray:
+def rungs(run: Any, dilution: float) -> np.ndarray:
     """(seed, rung): sorted overlaps of C2."""
-    return falling(run[arm]["m"].sel(tick=dilution, method="nearest").to_numpy())
+    return falling(run["rungs"]["m"].sel(tick=dilution, method="nearest").to_numpy())
 
 
 def slope_gap(run: Any, dilution: float) -> np.ndarray:
@@ -64,10 +66,10 @@ def slope_gap(run: Any, dilution: float) -> np.ndarray:
     return _slopes(rank[kept].astype(float), np.log(m[:, kept])) - math.log(dilution)
 
 
-def rung_gap(run: Any, dilution: float, arm: str = "rungs_ladder") -> np.ndarray:
+def rung_gap(run: Any, dilution: float) -> np.ndarray:
     """Overlap minus theory of the rung whose mean is farthest from it, one a seed."""
     expected = run["ladder_theory"]["m"].sel(dilution=dilution, method="nearest").to_numpy()
-    return _farthest(rungs(run, dilution, arm) - expected)
+    return _farthest(rungs(run, dilution) - expected)
 
 
 def onset(run: Any) -> np.ndarray:
@@ -100,7 +102,8 @@ def spread_ratio(run: Any, dilution: float) -> np.ndarray:
 
 def spread_in_reach(run: Any, dilution: float, which: str) -> np.ndarray:
     """1 where the interval of the spread holds a value within 0.03 of theory; else 0."""
-    expected = np.ptp(run["parallel_theory"]["m"].sel(dilution=dilution, method="nearest"))
+    m = run["parallel_theory"]["m"].sel(dilution=dilution, method="nearest").to_numpy()
+    expected = float(np.ptp(m))
     found = t_interval(spread(run, dilution, which))
     return np.array([float(found.low <= expected + 0.03 and found.high >= expected - 0.03)])
 
@@ -167,15 +170,20 @@ def stability_gap(run: Any, entropy: float) -> np.ndarray:
     return run["stability"]["stable"].sel(tick=entropy).to_numpy() - expected
 
 
+def counts(run: Any, *, dense: bool = False) -> np.ndarray:
+    """(seed, size): patterns there, with blanks or in the dense network."""
+    found = run["growth"]["count"].to_numpy()
+    return np.split(found, 2, axis=1)[int(dense)]
+
+
 def growth_slope(run: Any) -> np.ndarray:
     """Slope of the number of patterns against ln N, one a seed."""
-    sizes = np.log(np.array(run.config.growth_sizes, float))
-    return _slopes(sizes, run["growth"]["count"].to_numpy())
+    return _slopes(np.log(np.array(run.config.growth_sizes, float)), counts(run))
 
 
 def dense_count(run: Any) -> np.ndarray:
     """Patterns there in the dense network, mean over N, one a seed."""
-    return run["growth_dense"]["count"].to_numpy().mean(1)
+    return counts(run, dense=True).mean(1)
 
 
 def _farthest(gap: np.ndarray) -> np.ndarray:
@@ -294,7 +302,7 @@ CLAIMS = (
         "A Hopfield network whose patterns have blanks holds several patterns at once without "
         "error; without blanks it holds one, or a mixture that is wrong in a quarter of the bits.",
         _task_parts(),
-        (*(f"tasks_{start}" for start in STARTS), "dense", "dense_mixture"),
+        ("tasks",),
         paper="several patterns at once (abstract); no figures recovered",
     ),
     Claim(
@@ -302,7 +310,7 @@ CLAIMS = (
         "Below a critical dilution the overlaps form a ladder: the mu-th pattern gets the sites "
         "that the ones before it leave blank, m_mu = d^(mu-1).",
         _ladder_parts(),
-        ("ladder_theory", "rungs_ladder", "onset"),
+        ("ladder_theory", "rungs", "onset"),
         paper="power law in the information content (abstract); d^(mu-1) derived",
     ),
     Claim(
@@ -344,7 +352,7 @@ CLAIMS = (
             "slope of the count on ln N": Part(growth_slope, at_least(POSITIVE)),
             "count without blanks": Part(dense_count, between(0.9, 1.1), paper=1.0),
         },
-        ("growth", "growth_dense"),
+        ("growth",),
         paper="logarithmic growth (derived); no figures recovered",
     ),
 )

@@ -31,6 +31,8 @@ class Config:
     """K of C2."""
     ladder_dilutions: tuple[float, ...] = (0.2, 0.3, 0.4, 0.45)
     """d of C2."""
+    ladder_seeds: int = 40
+    """Samples of C2's rungs: the logarithm of a small overlap needs many."""
     onset_size: int = 32000
     """N of C2's search for the critical dilution at K = 3 and T = 0."""
     onset_dilutions: tuple[float, ...] = tuple(round(0.56 + 0.01 * i, 2) for i in range(13))
@@ -60,6 +62,8 @@ class Config:
     """Rho of C5."""
     collapse_examples: tuple[int, ...] = (8, 32, 128)
     """M of C5; the quality follows from rho."""
+    collapse_seeds: int = 40
+    """Samples of C5, whose differences are small beside one sample's spread."""
 
     descent_size: int = 8000
     """N of C6."""
@@ -107,6 +111,7 @@ SCALES = {
         tasks_size=200,
         ladder_size=200,
         ladder_dilutions=(0.3, 0.45),
+        ladder_seeds=2,
         onset_size=200,
         onset_dilutions=(0.56, 0.62, 0.68),
         parallel_sizes=(100, 200),
@@ -115,7 +120,8 @@ SCALES = {
         learn_examples=(2, 4),
         learn_more=8,
         entropies=(0.2, 1.0),
-        collapse_examples=(8, 32),
+        collapse_examples=(16, 32),
+        collapse_seeds=2,
         descent_size=200,
         descent_entropies=(0.05, 0.2),
         descent_examples=11,
@@ -136,10 +142,12 @@ SCALES = {
         tasks_size=100_000,
         tasks_patterns=12,
         ladder_size=100_000,
+        ladder_seeds=100,
         onset_size=100_000,
         parallel_sizes=(25_000, 100_000),
         parallel_seeds=100,
         learn_size=100_000,
+        collapse_seeds=100,
         descent_size=100_000,
         growth_sizes=(1000, 3000, 10_000, 30_000, 100_000),
         diagram_size=100_000,

@@ -6,13 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from engrax.core import System, named
 from engrax.memory import HopfieldNetwork, align, block_gibbs, pattern_losses, pattern_overlaps
 from engrax.tasks import averaged_examples, flip
 
-from ._chains import ladder, ordered_patterns, start_state
+from ._chains import STARTS, ladder, ordered_patterns, start_state
 
 PATTERNS = 3
 """K of C6."""
@@ -90,12 +90,12 @@ def stores(cells: tuple[tuple[int, float], ...]) -> list:
 class Growth(System):
     """Tick t counts the patterns that are there at the t-th size, at T = 0 from a damaged ladder.
 
-    K grows with ln N; ``dense`` has no blanks, so its ladder is the first pattern.
+    K grows with ln N. After all sizes they come once more without blanks, where the ladder is the
+    first pattern alone.
     """
 
     sizes: tuple[int, ...] = eqx.field(static=True)
     dilution: float = eqx.field(static=True)
-    dense: bool = eqx.field(static=True)
     damage: float = eqx.field(static=True)
     sweeps: int = eqx.field(static=True)
 
@@ -106,23 +106,23 @@ class Growth(System):
     def step(self, state: dict[str, Array], input: Array) -> tuple[dict, dict[str, Array]]:
         """The count, and all overlaps in falling order of size, zeros after the last pattern."""
         key = jr.fold_in(state["key"], input)
-        branches = [lambda k, n=size: self._count(k, n) for size in self.sizes]
-        return state, jax.lax.switch(input, branches, key)
+        branches = [lambda k, d, n=size: self._count(k, d, n) for size in self.sizes]
+        dilution = jnp.where(input < len(self.sizes), self.dilution, 0.0)
+        return state, jax.lax.switch(input % len(self.sizes), branches, key, dilution)
 
-    def _count(self, key: Key[Array, ""], size: int) -> dict[str, Float[Array, "..."]]:
-        dilution = 0.0 if self.dense else self.dilution
+    def _count(self, key: Key[Array, ""], dilution: Array, size: int) -> dict[str, Array]:
         count = rungs(size, self.dilution)
         patterns = ordered_patterns(key, count, size, dilution)
         spins, _ = block_gibbs(
             named(key, "chain"),
             HopfieldNetwork.from_patterns(patterns),
-            start_state(key, patterns, "noisy", self.damage),
+            start_state(key, patterns, STARTS.index("noisy"), self.damage),
             jnp.inf,
             self.sweeps,
             measure=lambda *_: (),
         )
         m = jnp.sort(jnp.abs(pattern_overlaps(patterns, spins)))[::-1]
-        there = m > 3 / math.sqrt(size * (1 - dilution))
+        there = m > 3 / jnp.sqrt(size * (1 - dilution))
         most = rungs(max(self.sizes), self.dilution)
         padded = jnp.zeros(most, m.dtype).at[:count].set(m)
         return {"count": jnp.sum(there).astype(jnp.float32), "m": padded}

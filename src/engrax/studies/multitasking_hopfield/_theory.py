@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from engrax.theory import (
+    MultitaskingState,
     critical_dilution,
     dataset_entropy,
     multitasking_mean_field,
@@ -39,10 +40,8 @@ def ladder(config: Config) -> xr.Dataset:
 def parallel(config: Config) -> xr.Dataset:
     """Overlaps at C3's dilutions, and on a line of dilutions."""
     d, line = np.array(config.parallel_dilutions), np.linspace(0.5, 0.98, 49)
-    at, along = (
-        multitasking_mean_field(PATTERNS, x, 0.0, 1 / config.warm, init="hierarchical")
-        for x in (d, line)
-    )
+    at = multitasking_mean_field(PATTERNS, d, 0.0, 1 / config.warm, init="hierarchical")
+    along = drawn(line, 0.0, 1 / config.warm)
     return xr.Dataset(
         {"m": (("dilution", "pattern"), at.m), "m_line": (("line", "pattern"), along.m)},
         {"dilution": d, "line": line},
@@ -101,17 +100,23 @@ def stability(config: Config) -> xr.Dataset:
     return xr.Dataset({"stable": (("entropy",), np.array(found))}, {"entropy": entropy})
 
 
+def drawn(
+    dilution: np.ndarray, entropy: np.ndarray | float, beta: np.ndarray | float
+) -> MultitaskingState:
+    """Solutions for a figure; next to a transition some do not converge: those are NaN."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = multitasking_mean_field(PATTERNS, dilution, entropy, beta, init="hierarchical")
+    known = np.asarray(found.converged)
+    return found._replace(m=np.where(known[..., None], found.m, np.nan))
+
+
 def diagram(config: Config) -> xr.Dataset:
-    """Overlaps over dilution, temperature and entropy; `converged` says where they can be read."""
+    """Overlaps over dilution, temperature and entropy; NaN where the solver did not converge."""
     d = np.linspace(0.02, 0.98, config.diagram_points)
     t = np.linspace(0.02, 1.15, config.diagram_points)
     rho = np.array(config.diagram_entropies)
-    with warnings.catch_warnings():
-        # Next to a transition some points do not converge: the record says which.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        found = multitasking_mean_field(
-            PATTERNS, d[:, None, None], rho, 1 / t[:, None], init="hierarchical"
-        )
+    found = drawn(d[:, None, None], rho, 1 / t[:, None])
     dims = ("dilution", "temperature", "entropy")
     return xr.Dataset(
         {"m": ((*dims, "pattern"), found.m), "converged": (dims, found.converged)},
