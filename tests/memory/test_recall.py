@@ -1,4 +1,4 @@
-"""Recall: one call for every network, dynamics and temperature; how much the classical one holds."""
+"""Recall: one call for every network, dynamics and temperature; how much a classical one holds."""
 
 import jax
 import jax.numpy as jnp
@@ -63,9 +63,11 @@ def test_several_diluted_patterns_come_back_from_one_cue():
 
 
 def test_real_arrays_of_ones_own_and_any_batch_shape():
-    rows = jr.normal(jr.key(0), (3, 300))
-    net = HopfieldNetwork.from_patterns(rows)
-    signs = jnp.sign(rows).astype(jnp.int8)
+    # Spins that count differently. (Normal rows would store nothing: their law has no axes.)
+    signs = random_patterns(jr.key(0), 3, 300)
+    net = HopfieldNetwork.from_patterns(
+        signs.astype(jnp.float32) * jr.uniform(jr.key(5), (3, 300), minval=0.5)
+    )
     found = recall(net, flip(jr.key(1), signs, 0.1).reshape(3, 1, 300))
     assert found.spins.shape == (3, 1, 300)
     assert found.overlaps.shape == (3, 1, 3)
@@ -73,8 +75,7 @@ def test_real_arrays_of_ones_own_and_any_batch_shape():
         recall(net, np.asarray(signs) > 0).spins, recall(net, np.asarray(signs, float)).spins
     )
     one = recall(net, signs[0], schedule="sequential", key=jr.key(2))
-    # A sign keeps sqrt(2 / pi) of a normal row's overlap, far above the crosstalk of two others.
-    assert float(jnp.mean(one.spins * signs[0])) > 0.9
+    np.testing.assert_array_equal(one.spins, signs[0])
     assert one.settled.shape == ()
 
 
@@ -115,15 +116,38 @@ def test_bad_requests_are_refused():
 
 
 @jax.jit
-def _share_retrieved(key, size_patterns, counts):
-    """For each count: share of the first 32 patterns that stay, started from themselves."""
-    cues = size_patterns[:32]
+def share_held(key, patterns, counts):
+    """For each count of patterns: the share of 32 that stay, started from themselves at T = 0."""
+    cues = patterns[:32].astype(jnp.int8)
 
     def at(count):
-        kept = jnp.arange(len(size_patterns)) < count
-        net = HopfieldNetwork(jnp.where(kept[:, None], size_patterns, 0.0), jnp.float32(1.0))
-        run = lambda k, s: glauber(k, net, s, jnp.inf, 25, measure=lambda *_: ())[0]
-        moved = jax.vmap(run)(jr.split(key, len(cues)), cues.astype(jnp.int8))
-        return jnp.mean(jnp.mean(moved * cues.astype(jnp.int8), axis=1, dtype=jnp.float32) > 0.9)
+        kept = (jnp.arange(len(patterns)) < count)[:, None]
+        net = HopfieldNetwork(jnp.where(kept, patterns, 0.0), jnp.float32(1.0))
+        # One order of sites for all cues: at T = 0 nothing else is drawn.
+        run = lambda s: glauber(key, net, s, jnp.inf, 20, measure=lambda *_: ())[0]
+        moved = jax.vmap(run)(cues)
+        return jnp.mean(jnp.mean((moved * cues).astype(jnp.float32), axis=1) > 0.9)
 
     return jax.lax.map(at, counts)
+
+
+def test_the_classical_network_holds_a_hundred_and_thirty_eight_patterns_a_thousand_spins():
+    loads, half = np.array([0.1, 0.14, 0.16, 0.18, 0.2, 0.22]), []
+    sizes, samples = (200, 400, 800), (6, 4, 2)
+    for size, count in zip(sizes, samples, strict=True):
+        held = []
+        for i in range(count):
+            patterns = random_patterns(jr.key(1000 * size + i), round(0.22 * size), size)
+            counts = jnp.asarray(np.round(loads * size), jnp.int32)
+            held.append(share_held(jr.key(i), patterns.astype(jnp.float32), counts))
+        share = np.mean(held, axis=0)
+        half.append(np.interp(-0.5, -np.minimum.accumulate(share), loads))
+    assert share[0] > 0.95  # N = 800, well below
+    assert share[-2] < 0.2  # well above
+    assert half[0] > half[1] > half[2]
+    # The retrieval state ends in a saddle-node, whose rounding shifts the half-way load by
+    # N^(-2/3). 64 cues of two samples: a share is known to 0.06, a load to 0.005, its limit to
+    # 0.012; replica symmetry breaking is known to raise 0.138 to 0.144 at most.
+    limit = np.polynomial.Polynomial.fit(np.array(sizes) ** (-2 / 3), half, 1).convert().coef[0]
+    assert limit == pytest.approx(float(retrieval_spinodal(2, 0.0).load), abs=0.018)
+    print(half, limit)
