@@ -150,4 +150,3 @@ def test_the_classical_network_holds_a_hundred_and_thirty_eight_patterns_a_thous
     # 0.012; replica symmetry breaking is known to raise 0.138 to 0.144 at most.
     limit = np.polynomial.Polynomial.fit(np.array(sizes) ** (-2 / 3), half, 1).convert().coef[0]
     assert limit == pytest.approx(float(retrieval_spinodal(2, 0.0).load), abs=0.018)
-    print(half, limit)
