@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
 from ._hopfield import HopfieldNetwork
-from ._network import SpinNetwork
+from ._network import SpinNetwork, Tables
 from ._symmetric import Scalars, symmetric_polynomials
 
 Interactions = Literal["distinct", "all"]
-Tables = tuple[Array, list[Scalars]]
 
 
 class DenseAssociativeMemory(SpinNetwork):
@@ -171,7 +170,7 @@ class DenseAssociativeMemory(SpinNetwork):
                 even.append(
                     float(self.size) if self.binary else jnp.sum(_power(self.patterns, k), axis=1)
                 )
-        return self.patterns.T, even
+        return Tables(self.patterns.T, even)
 
     def sums(self, spins: Int8[Array, " N"]) -> Float[Array, "powers K"]:
         """Odd power sums ``p_1, p_3, ...``; p_1 alone for +-1 patterns and for ``"all"``."""
@@ -186,8 +185,7 @@ class DenseAssociativeMemory(SpinNetwork):
         spin: Float[Array, ""],
     ) -> tuple[Float[Array, ""], Float[Array, "powers K"], Float[Array, "powers K"]]:
         """Field on one spin from the cavity polynomial, in O(K)."""
-        rows, even = tables
-        eta = _real(rows[site])
+        eta = _real(tables.rows[site])
         contribution = jnp.stack([_power(eta, k) for k in self._odd_powers])
         without = sums - spin * contribution
         if self.interactions == "all":
@@ -198,7 +196,7 @@ class DenseAssociativeMemory(SpinNetwork):
                 cavity_sums.append(without[0 if self.binary else k // 2])
             else:
                 own = 1.0 if self.binary else _power(eta, k)
-                cavity_sums.append(even[k // 2 - 1] - own)
+                cavity_sums.append(tables.rest[k // 2 - 1] - own)
         rest = symmetric_polynomials(cavity_sums, self.order - 1)[self.order - 1]
         # A dot product, since XLA on CPU vectorizes it and not a plain sum.
         return self.field_scale * (eta @ rest), without, contribution

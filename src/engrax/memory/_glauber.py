@@ -7,7 +7,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int8, Key, PyTree, Scalar
+from jaxtyping import Array, Float, Int, Int8, Key, PyTree, Scalar
 
 from engrax.core import System, named
 
@@ -142,23 +142,39 @@ def heat_bath(
     return jnp.where((field == 0) & jnp.isinf(beta), spin, drawn)
 
 
+def site_order(key: Key[Array, ""], size: int) -> Int[Array, " N"]:
+    """All sites in a random order, by one sort of numbers that carry their site in the low bits.
+
+    XLA on CPU sorts plain integers 13 times as fast as `jax.random.permutation`, which would take
+    most of a sweep. Equal high bits leave a few pairs of sites in ascending order; detailed balance
+    holds at every site, so the stationary law does not depend on the order's.
+    """
+    low = max(size - 1, 1).bit_length()
+    mask = jnp.uint32((1 << low) - 1)
+    tagged = (jr.bits(key, (size,)) & ~mask) | jnp.arange(size, dtype=jnp.uint32)
+    return (jnp.sort(tagged) & mask).astype(jnp.int32)
+
+
 def _sequential_sweep(network, tables, beta, key, spins):
-    """Every spin once, in random order, each with the exact field of the state it meets."""
+    """Every spin once, in random order, each with the exact field of the state it meets.
+
+    Rows and spins are put in that order before the loop, and spins back after it: a gather and a
+    scatter for each update would take most of the time.
+    """
     order_key, noise_key = jr.split(key)
-    sites = jr.permutation(order_key, spins.shape[0])
+    sites = site_order(order_key, spins.shape[0])
     noise = jr.uniform(noise_key, (spins.shape[0],))
+    ordered = tables._replace(rows=tables.rows[sites])
 
-    def update(carry, drawn):
-        spins, sums = carry
-        site, uniform = drawn
-        spin = spins[site]
-        field, without, contribution = network.cavity(tables, sums, site, spin)
+    def update(sums, drawn):
+        row, uniform, spin = drawn
+        field, without, contribution = network.cavity(ordered, sums, row, spin)
         spin = heat_bath(field, spin, uniform, beta)
-        return (spins.at[site].set(spin), without + spin * contribution), None
+        return without + spin * contribution, spin
 
-    start = (spins.astype(jnp.float32), network.sums(spins))
-    (moved, sums), _ = jax.lax.scan(update, start, (sites, noise))
-    return moved.astype(spins.dtype), sums[0] / spins.shape[0]
+    visits = (jnp.arange(spins.shape[0]), noise, spins[sites].astype(jnp.float32))
+    sums, moved = jax.lax.scan(update, network.sums(spins), visits)
+    return spins.at[sites].set(moved.astype(spins.dtype)), sums[0] / spins.shape[0]
 
 
 def _subset_sweep(network, fraction, beta, key, spins):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
 from ._losses import PatternLosses, pattern_losses
-from ._network import SpinNetwork
+from ._network import SpinNetwork, Tables
 
 
 class HopfieldNetwork(SpinNetwork):
@@ -126,9 +126,9 @@ class HopfieldNetwork(SpinNetwork):
         """``sum_mu n_mu f_i^mu``: the field with the self-interaction left in."""
         return self.scale * (self.overlaps(spins) @ self.factor)
 
-    def tables(self) -> Float[Array, "N R"]:
+    def tables(self) -> Tables:
         """The factor with one site a row."""
-        return self.factor.T
+        return Tables(self.factor.T)
 
     def sums(self, spins: Int8[Array, " N"]) -> Float[Array, "1 R"]:
         """``sum_i f_i^mu sigma_i``."""
@@ -136,12 +136,12 @@ class HopfieldNetwork(SpinNetwork):
 
     def cavity(
         self,
-        tables: Float[Array, "N R"],
+        tables: Tables,
         sums: Float[Array, "1 R"],
         site: Int[Array, ""],
         spin: Float[Array, ""],
     ) -> tuple[Float[Array, ""], Float[Array, "1 R"], Float[Array, "1 R"]]:
         """Field on one spin in O(R)."""
-        own = tables[site]
+        own = tables.rows[site]
         without = sums - spin * own[None]
         return self.scale / self.size * (own @ without[0]), without, own[None]
