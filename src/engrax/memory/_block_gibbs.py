@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int8, Key, PyTree
 
 from ._glauber import heat_bath
@@ -45,7 +46,7 @@ def block_gibbs(
             f"block_gibbs was given a {type(network).__name__}, expected a HopfieldNetwork; only "
             "pairwise energies have Gaussian hidden units, use glauber."
         )
-    if not isinstance(network.scale, jax.core.Tracer) and not float(network.scale) >= 0:
+    if not isinstance(network.scale, Tracer) and not float(network.scale) >= 0:
         raise ValueError(
             f"the network's scale is {float(network.scale)}, expected at least 0; use glauber for "
             "couplings of the other sign."

@@ -4,8 +4,8 @@ import math
 from typing import Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Int8
 
 from ._hopfield import HopfieldNetwork
@@ -69,7 +69,7 @@ class DenseAssociativeMemory(SpinNetwork):
         Raises ValueError for patterns that are not (K, N), or all zero where that is known.
         """
         patterns = jnp.asarray(patterns)
-        known = not isinstance(patterns, jax.core.Tracer)
+        known = not isinstance(patterns, Tracer)
         if known and patterns.ndim == 2 and bool(jnp.all(jnp.abs(_real(patterns)) == 1)):
             return cls(patterns.astype(jnp.int8), order, interactions)
         hopfield = HopfieldNetwork.from_patterns(patterns)

@@ -1,7 +1,7 @@
 """The Hopfield network: pairwise Hebbian couplings kept at low rank."""
 
-import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Int8
 
 from ._losses import PatternLosses, pattern_losses
@@ -52,7 +52,7 @@ class HopfieldNetwork(SpinNetwork):
             )
         factor = patterns.astype(jnp.float32)
         activity = jnp.mean(factor**2)
-        if not isinstance(activity, jax.core.Tracer) and not float(activity) > 0:
+        if not isinstance(activity, Tracer) and not float(activity) > 0:
             raise ValueError(
                 "the patterns are all zero or not finite, expected at least one entry to store; "
                 "blanks are 0, spins -1 or +1."

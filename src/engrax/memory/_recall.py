@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int8, Key, Shaped
 
 from ._block_gibbs import block_gibbs
@@ -43,8 +44,8 @@ def recall(
     - `key`: for all but parallel T = 0, which draws nothing; each cue gets draws of its own.
 
     `settled` is told by the field of the schedule: the leading-order one, self-interaction left in,
-    for ``"parallel"``, the exact one for ``"sequential"``. A cue that did not settle at T = 0 needs
-    more sweeps, or cycles (odd orders, in parallel).
+    for ``"parallel"``, the exact one for ``"sequential"``, which is to be preferred at high load. A
+    cue that did not settle at T = 0 needs more sweeps, or cycles (odd orders, in parallel).
 
     Raises ValueError for cues of another number of spins or with other values (where these are
     known), an unknown schedule, a key that is missing, or a parallel schedule at T > 0 for a
@@ -55,7 +56,7 @@ def recall(
             f"schedule={schedule!r} is unknown, expected 'parallel' or 'sequential'; choose one."
         )
     spins = _as_spins(cues, network.size)
-    frozen = not isinstance(beta, jax.core.Tracer) and bool(jnp.isinf(jnp.asarray(beta)))
+    frozen = not isinstance(beta, Tracer) and bool(jnp.isinf(jnp.asarray(beta)))
     if schedule == "parallel" and frozen:
         moved = retrieve(network, spins, steps=sweeps)
     else:
@@ -101,7 +102,7 @@ def _as_spins(cues: Array | np.ndarray, size: int) -> Int8[Array, "*batch N"]:
         )
     if cues.dtype == bool:
         return jnp.where(jnp.asarray(cues), 1, -1).astype(jnp.int8)
-    if not isinstance(cues, jax.core.Tracer):
+    if not isinstance(cues, Tracer):
         values = np.asarray(cues)
         strange = values[np.abs(values) != 1]
         if strange.size:

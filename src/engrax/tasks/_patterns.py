@@ -1,9 +1,9 @@
 """Random patterns, noisy examples of them, and what a teacher makes of the examples."""
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int8, Key, UInt8
 from scipy import stats
 
@@ -23,7 +23,7 @@ def diluted_patterns(
     One draw a site decides all, so with the same key a higher dilution blanks more sites and
     changes no other. Raises ValueError for a dilution outside [0, 1), where it is known.
     """
-    if not isinstance(dilution, jax.core.Tracer) and not 0 <= float(dilution) < 1:
+    if not isinstance(dilution, Tracer) and not 0 <= float(dilution) < 1:
         raise ValueError(
             f"dilution {float(dilution)} was given, expected 0 <= dilution < 1; it is the share of "
             "blank entries."

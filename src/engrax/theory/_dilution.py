@@ -29,7 +29,8 @@ def critical_dilution(k: int | float) -> float:
     if math.isinf(k):
         return 0.5
     powers = np.arange(1, int(k))
-    return float(brentq(lambda d: np.sum(d**powers) - 1.0, 0.4, 1.0, xtol=1e-15))
+    root = brentq(lambda d: np.sum(d**powers) - 1.0, 0.4, 1.0, xtol=1e-15)
+    return float(np.asarray(root))
 
 
 def learning_threshold(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from ._diluted_field import Ensemble, ensemble, noiseless_averages, spin_averages
@@ -73,8 +74,9 @@ def multitasking_mean_field(
         noisy = isinstance(entropy, jax.Array) or np.any(np.asarray(entropy) != 0)
         return _traced(k, given, init, n_examples, bool(noisy) and n_examples is None)
     found = _solved(k, given, init, n_examples)
-    if not np.all(found.converged):
-        _warn(found.converged, given)
+    converged = np.asarray(found.converged)
+    if not converged.all():
+        _warn(converged, given)
     return found
 
 
@@ -173,12 +175,12 @@ def _point(
 
 def _traced(k, given, init, n_examples, noisy) -> MultitaskingState:
     dtype = jnp.result_type(*(a for a in given if isinstance(a, jax.Array)))
-    numbers = jnp.broadcast_arrays(*(jnp.asarray(a, dtype) for a in given))
+    d, rho, beta = jnp.broadcast_arrays(*(jnp.asarray(a, dtype) for a in given))
     solve = functools.partial(_point, k, init, n_examples, noisy)
-    if not numbers[0].ndim:
-        return solve(tuple(numbers))
-    found = jax.vmap(solve)(tuple(a.ravel() for a in numbers))
-    return jax.tree.map(lambda a: a.reshape(*numbers[0].shape, *a.shape[1:]), found)
+    if not d.ndim:
+        return solve((d, rho, beta))
+    found = jax.vmap(solve)((d.ravel(), rho.ravel(), beta.ravel()))
+    return jax.tree.map(lambda a: a.reshape(*d.shape, *a.shape[1:]), found)
 
 
 @in_float64
@@ -204,7 +206,7 @@ def _points_from(k, n_examples, noisy, init, flat) -> MultitaskingState:
     return jax.lax.map(lambda at: _point(k, init, n_examples, noisy, at), flat)
 
 
-def _check(k: int, init: object, given: tuple[Number, Number, Number]) -> None:
+def _check(k: int, init: Start | np.ndarray | Array, given: tuple[Number, Number, Number]) -> None:
     if k < 1:
         raise ValueError(f"k={k} was given, expected at least 1; it is the number of patterns.")
     if isinstance(init, str) and init not in STARTS:
@@ -225,12 +227,12 @@ def _check(k: int, init: object, given: tuple[Number, Number, Number]) -> None:
 
 
 def _is_traced(number: object) -> bool:
-    return isinstance(number, jax.core.Tracer)
+    return isinstance(number, Tracer)
 
 
 def _warn(converged: np.ndarray, given: tuple[Number, Number, Number]) -> None:
     arrays = np.broadcast_arrays(*(np.asarray(a, float) for a in given))
-    missed = ~np.asarray(converged)
+    missed = ~converged
     first = ", ".join(
         f"{name} {float(a[missed][0]):.6g}"
         for name, a in zip(("dilution", "entropy", "beta"), arrays, strict=True)

@@ -161,7 +161,9 @@ def energy_and_loss(run: Any, entropy: float) -> np.ndarray:
     """Rank correlation of energy and loss along a trajectory, one a seed."""
     arm = run["descent"].sel(tick=entropy)
     pairs = zip(arm["energy"].to_numpy(), arm["loss"].to_numpy(), strict=True)
-    return np.array([float(stats.spearmanr(h, loss).statistic) for h, loss in pairs])
+    return np.array(
+        [np.corrcoef(stats.rankdata(h), stats.rankdata(loss))[0, 1] for h, loss in pairs]
+    )
 
 
 def stability_gap(run: Any, entropy: float) -> np.ndarray:

@@ -75,7 +75,9 @@ class Stability(System):
         network = HopfieldNetwork.from_patterns(stored)
         field = network.local_field(ladder(named(key, "blanks"), patterns))
         first = patterns[0].astype(jnp.float32)
-        return state, {"stable": jnp.sum(first * field > 0) / jnp.sum(jnp.abs(first))}
+        return state, {
+            "stable": jnp.sum(first * field > 0, dtype=first.dtype) / jnp.sum(jnp.abs(first))
+        }
 
 
 def stores(cells: tuple[tuple[int, float], ...]) -> list:

@@ -114,7 +114,8 @@ def ladder(run: Any) -> Figure:
                       label="golden ratio 0.618")  # fmt: skip
         right.set(xlabel="dilution d (share of blanks)", ylabel="largest overlap",
                   title="three patterns, T = 0")  # fmt: skip
-        right.legend(fontsize=8, loc="lower left")
+        right.legend(fontsize=8, loc="upper right")
+        right.set_ylim(0.92, 1.025)
     return figure
 
 
@@ -152,7 +153,7 @@ def parallel(run: Any) -> Figure:
         right.set_yticks([0.02, 0.05, 0.1, 0.2, 0.4], ["0.02", "0.05", "0.1", "0.2", "0.4"])
         right.set(xlabel="spins N", ylabel="largest - smallest overlap", title="spread")
         right.set_xlim(sizes[0] / 1.4, sizes[1] * 1.4)
-        right.legend(fontsize=8, loc="center")
+        right.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 0.9))
     return figure
 
 
@@ -182,7 +183,8 @@ def teacher(run: Any) -> Figure:
             ax.set_xticks(count, [f"{c:g}" for c in count])
             ax.minorticks_off()
             ax.set_ylim(0, 1)
-        axs[-1].legend(fontsize=8, loc="lower right")
+            ax.margins(x=0.08)
+        axs[0].legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(0.0, 0.8))
     return figure
 
 
@@ -202,7 +204,8 @@ def collapse(run: Any) -> Figure:
             points(ax, rho * 1.06 ** (i - 1), m[:, :, i], color=color, fmt="sov"[i],
                    label=f"M = {count}")  # fmt: skip
             if count < 10:
-                ax.plot(rho, theory["cells"][:, i], "_", color=INK, markersize=12,
+                ax.plot(rho * 1.06 ** (i - 1), theory["cells"][:, i], "_", color=INK,
+                        markersize=14, markeredgewidth=1.5,
                         label=f"theory, exactly {count} examples")  # fmt: skip
         ax.set_xscale("log")
         ax.set_xticks(rho, [f"{value:g}" for value in rho])

@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from engrax.lab import figures
@@ -11,6 +12,7 @@ from engrax.lab import figures
 INK, BLUE, ORANGE = figures.PALETTE[:3]
 SHADES = LinearSegmentedColormap.from_list("spread", ["#f4e3d5", "#7fb3d8", "#08407a"])
 """From equal overlaps to one pattern alone; monotone in lightness."""
+SCALE = Normalize(0, 1)
 
 
 def diagram(run: Any) -> Figure:
@@ -20,23 +22,20 @@ def diagram(run: Any) -> Figure:
     with figures.style():
         figure = Figure(figsize=(max(4.4, 3.6 * len(rho)), 3.7))
         axs = figure.subplots(1, len(rho), sharey=True, squeeze=False)[0]
-        shade = None
         for i, (ax, value) in enumerate(zip(axs, rho, strict=True)):
             m = np.abs(theory["m"].to_numpy()[:, :, i])
             d, t = theory["dilution"].to_numpy(), theory["temperature"].to_numpy()
-            shade = ax.pcolormesh(
-                d, t, np.ptp(m, axis=-1).T, cmap=SHADES, vmin=0, vmax=1, rasterized=True
-            )
+            ax.pcolormesh(d, t, np.ptp(m, axis=-1).T, norm=SCALE, cmap=SHADES, rasterized=True)
             largest = m.max(-1)
-            ax.contour(d, t, np.nan_to_num(largest, nan=0.0).T, [0.05], colors=[INK])
+            ax.contour(d, t, np.ma.masked_invalid(largest).T, [0.05], colors=[INK])
             found = np.abs(data["m"].to_numpy()[:, :, :, i, 0]).mean(0)
             x, y = np.meshgrid(config.diagram_dilutions, config.diagram_temperatures)
-            ax.scatter(x, y, c=np.ptp(found, axis=-1).T, cmap=SHADES, vmin=0, vmax=1, s=26,
+            ax.scatter(x, y, c=np.ptp(found, axis=-1).T, cmap=SHADES, norm=SCALE, s=26,
                        edgecolors=ORANGE, linewidths=0.8)  # fmt: skip
             ax.set(xlabel="dilution d (share of blanks)", title=f"rho = {value:g}")
             ax.grid(visible=False)
         axs[0].set_ylabel("temperature T")
-        bar = figure.colorbar(shade, ax=list(axs))
+        bar = figure.colorbar(ScalarMappable(SCALE, SHADES), ax=list(axs))
         bar.set_label("largest - smallest overlap")
         figure.suptitle(
             f"K = 3. Shade: theory; dots: simulation, N = {config.diagram_size}; line: m1 = 0.05",

@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -65,9 +66,9 @@ def learning(config: Config) -> xr.Dataset:
     rho, fine = np.array(config.entropies), np.geomspace(0.03, 8, 40)
     cells = [solved(rho, m if m < 10 else None).mean(-1) for m in config.collapse_examples]
     curves = {}
-    count = np.array(config.learn_examples)
+    count = config.learn_examples
     for quality in config.learn_qualities:
-        m = [solved(float(dataset_entropy(quality, c)), int(c) if c < 10 else None) for c in count]
+        m = [solved(float(dataset_entropy(quality, c)), c if c < 10 else None) for c in count]
         curves[f"curve_{100 * quality:.0f}"] = (("examples",), np.array(m).mean(-1))
     return xr.Dataset(
         {
@@ -80,7 +81,7 @@ def learning(config: Config) -> xr.Dataset:
             "entropy": rho,
             "count": list(config.collapse_examples),
             "fine": fine,
-            "examples": count,
+            "examples": list(count),
         },
     )
 
@@ -94,7 +95,7 @@ def stability(config: Config) -> xr.Dataset:
     found = []
     for rho in config.stability_entropies:
         n = config.descent_dilution ** np.arange(PATTERNS) / (1 + rho)
-        step = multitasking_step(n.astype(np.float32), config.descent_dilution, rho, np.inf)
+        step = multitasking_step(jnp.asarray(n, jnp.float32), config.descent_dilution, rho, np.inf)
         found.append((1 + float(step.m[0])) / 2)
     entropy = np.array(config.stability_entropies)
     return xr.Dataset({"stable": (("entropy",), np.array(found))}, {"entropy": entropy})
