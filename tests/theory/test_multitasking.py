@@ -52,19 +52,21 @@ def test_one_step_is_that_of_a_slow_loop(dilution, entropy, temperature):
     np.testing.assert_allclose(moved, expected[1], atol=1e-9)
 
 
-@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.3, 0.99, 1.01, 3.0, 100.0])
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.99, 1.01, 100.0])
 def test_two_quadratures_meet_and_agree_with_many_nodes(ratio):
     # T / s on both sides of 1, where one hands over to the other.
-    z = np.linspace(-9, 9, 400_001)
+    z = np.linspace(-9, 9, 200_001)
     weight = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
     signal, width, temperature = np.array([0.0, 0.2, -1.5]), 0.4, 0.4 * ratio
     with jax.enable_x64(True):
-        found = spin_averages(jnp.asarray(signal), jnp.full(3, width), jnp.asarray(temperature))
+        found = jax.jit(spin_averages)(
+            jnp.asarray(signal), jnp.full(3, width), jnp.asarray(temperature)
+        )
         found = [np.asarray(a) for a in found]
     h = signal[:, None] + width * z
     if temperature == 0:
         expected = np.sign(h), np.abs(h)
-        tolerance = 5e-5  # the many nodes resolve a step only so far
+        tolerance = 1e-4  # the many nodes resolve a step only so far
     else:
         y = h / temperature
         expected = np.tanh(y), temperature * np.logaddexp(y, -y)
@@ -114,14 +116,16 @@ def test_without_blanks_it_is_curie_weiss_and_mixtures_of_three():
     np.testing.assert_allclose(solve(3, 0.0, 0.0, 0.0, "symmetric").m, 0.5, atol=1e-9)
 
 
-@pytest.mark.parametrize("n_examples", [None, 3])
 @pytest.mark.parametrize(
-    ("k", "dilution", "entropy"), [(1, 0.0, 0.5), (3, 0.4, 0.2), (2, 0.8, 2.0)]
+    ("k", "dilution", "entropy", "n_examples"),
+    [(1, 0.0, 0.5, None), (3, 0.4, 0.2, None), (2, 0.8, 2.0, 3)],
 )
 def test_the_gain_at_no_overlap_is_beta(k, dilution, entropy, n_examples):
     with jax.enable_x64(True):
-        gain = jax.jacfwd(
-            lambda n: multitasking_step(n, dilution, entropy, 0.7, n_examples=n_examples).n
+        gain = jax.jit(
+            jax.jacfwd(
+                lambda n: multitasking_step(n, dilution, entropy, 0.7, n_examples=n_examples).n
+            )
         )(jnp.full(k, 1e-9))
         np.testing.assert_allclose(gain, 0.7 * np.eye(k), atol=1e-7)
 
@@ -179,7 +183,7 @@ def test_the_free_energy_falls_and_is_stationary_at_the_end():
             n = 0.3 * n + 0.7 * found.n
         assert np.all(np.diff(energies) < 1e-13)
         fixed = jnp.asarray(solve(3, settings[0], settings[1], 1 / settings[2]).n)
-        slope = jax.grad(lambda n: multitasking_step(n, *settings).free_energy)(fixed)
+        slope = jax.jit(jax.grad(lambda n: multitasking_step(n, *settings).free_energy))(fixed)
         np.testing.assert_allclose(slope, 0.0, atol=1e-10)
         assert multitasking_step(fixed, *settings).converged
 
@@ -243,7 +247,7 @@ def test_the_derivative_in_entropy_exists_where_nothing_is_noisy():
         return multitasking_mean_field(1, 0.0, entropy, 1.5, init="pure").m[0]
 
     with jax.enable_x64(True):
-        exact = float(jax.grad(m)(jnp.asarray(0.0)))
+        exact = float(jax.jit(jax.grad(m))(jnp.asarray(0.0)))
     assert exact == pytest.approx(float((m(1e-5) - m(0.0)) / 1e-5), rel=1e-3)
 
 

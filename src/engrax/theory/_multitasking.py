@@ -96,9 +96,16 @@ def multitasking_step(
     of `overlaps`.
     """
     overlaps = jnp.asarray(overlaps)
-    numbers = [jnp.asarray(a, overlaps.dtype) for a in (dilution, entropy, beta)]
-    model = ensemble(len(overlaps), numbers[0], numbers[1], n_examples)
-    m, n, energy = _moved(model, n_examples is None, overlaps, 1 / numbers[2])
+    numbers = (jnp.asarray(a, overlaps.dtype) for a in (dilution, entropy, beta))
+    return _step(n_examples, overlaps, *numbers)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _step(
+    n_examples: int | None, overlaps: Array, dilution: Array, entropy: Array, beta: Array
+) -> MultitaskingState:
+    model = ensemble(len(overlaps), dilution, entropy, n_examples)
+    m, n, energy = _moved(model, n_examples is None, overlaps, 1 / beta)
     tolerance = 10 * _tolerance(overlaps)
     return MultitaskingState(m, n, energy, jnp.all(jnp.abs(n - overlaps) <= tolerance))
 
