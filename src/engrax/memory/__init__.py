@@ -7,7 +7,7 @@ from ._glauber import Glauber, align, glauber, retrieve
 from ._hopfield import HopfieldNetwork
 from ._linear_attention import Form, Rule, linear_attention
 from ._losses import PatternLosses, pattern_losses, pattern_overlaps
-from ._network import SpinNetwork
+from ._network import SpinNetwork, Tables
 from ._recall import Recalled, recall
 from ._redundant import RedundantMemory
 from ._rotary import rotary, rotary_frequencies, rotary_phases, rotate_halves
@@ -29,6 +29,7 @@ __all__ = [
     "RedundantMemory",
     "Rule",
     "SpinNetwork",
+    "Tables",
     "Tap",
     "align",
     "block_gibbs",

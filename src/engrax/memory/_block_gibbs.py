@@ -1,17 +1,13 @@
 """Exact parallel sampling of a pairwise network through Gaussian hidden units."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int8, Key, PyTree
 
-from ._glauber import heat_bath
+from ._glauber import Measure, heat_bath
 from ._hopfield import HopfieldNetwork
-
-Measure = Callable[[Int8[Array, " N"], Float[Array, " R"]], PyTree[Array]]
 
 
 def block_gibbs(
