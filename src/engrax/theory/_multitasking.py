@@ -48,8 +48,10 @@ def multitasking_mean_field(
         n_mu = E etahat_mu tanh(beta h) / ((1 - d)(1 + rho))
 
     stationary points of ``f = (1 - d)(1 + rho) / 2 sum n^2 - E ln 2 cosh(beta h) / beta``, by
-    damped iteration. They hold for supervised and for unsupervised storage while K M << N, and for
-    stored patterns with ``entropy=0``. T_c = 1 for every d, rho and K.
+    damped iteration. They hold for supervised storage while K << N, for stored patterns with
+    ``entropy=0``, and for unsupervised storage while K M << N near T_c, which is 1 for every d, rho
+    and K. Colder and at large rho a network without a teacher leaves this solution: it holds single
+    examples, of overlap r, instead of their pattern.
 
     - `k`: number of patterns; all 3^K configurations of a site are summed.
     - `dilution`: d, share of blanks, in [0, 1).
