@@ -115,7 +115,7 @@ def ladder(run: Any) -> Figure:
         right.set(xlabel="dilution d (share of blanks)", ylabel="largest overlap",
                   title="three patterns, T = 0")  # fmt: skip
         right.legend(fontsize=8, loc="upper right")
-        right.set_ylim(0.92, 1.025)
+        right.set_ylim(0.92, 1.055)
     return figure
 
 
@@ -180,11 +180,13 @@ def teacher(run: Any) -> Figure:
             ax.axhline(0.9 * known, color=MUTED, linestyle=":", label="90 % of known patterns")
             ax.axhline(r, color=PINK, linestyle="--", linewidth=1, label="one example, m = r")
             ax.set_xscale("log")
-            ax.set_xticks(count, [f"{c:g}" for c in count])
             ax.minorticks_off()
             ax.set_ylim(0, 1)
-            ax.margins(x=0.08)
-        axs[0].legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(0.0, 0.8))
+        ticks = (*config.learn_examples, config.learn_more)
+        axs[0].set_xticks(ticks, [str(c) for c in ticks])
+        figure.set_size_inches(7.2, 3.6)
+        figure.legend(*axs[0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                      fontsize=8)  # fmt: skip
     return figure
 
 
