@@ -2,6 +2,7 @@
 
 from ._cue import cue_load
 from ._detection import detection_overlap, pairwise_detection_overlap
+from ._dilution import critical_dilution, learning_threshold
 from ._entropy import dataset_entropy
 from ._expectation import gaussian_expectation, gaussian_nodes
 from ._kernel import InteractionKernel, interaction_kernel
@@ -9,6 +10,7 @@ from ._kernel_predictor import Kernel, KernelPredictor
 from ._linear_memory import linear_memory_capacity, sign_error
 from ._lines import Line, at_line, retrieval_spinodal
 from ._mean_field import MeanField, dense_mean_field, hopfield_mean_field
+from ._multitasking import MultitaskingState, multitasking_mean_field, multitasking_step
 from ._permutation_coefficients import PermutationCoefficients, permutation_coefficients
 from ._permutation_ensemble import (
     ensemble_size,
@@ -26,10 +28,12 @@ __all__ = [
     "KernelPredictor",
     "Line",
     "MeanField",
+    "MultitaskingState",
     "PermutationCoefficients",
     "at_line",
     "chain_success",
     "combined_failure",
+    "critical_dilution",
     "cue_load",
     "dataset_entropy",
     "dense_mean_field",
@@ -40,7 +44,10 @@ __all__ = [
     "hopfield_mean_field",
     "in_float64",
     "interaction_kernel",
+    "learning_threshold",
     "linear_memory_capacity",
+    "multitasking_mean_field",
+    "multitasking_step",
     "pairwise_detection_overlap",
     "permutation_coefficients",
     "permutation_factor",
