@@ -1,7 +1,6 @@
 """Mean-field theory of the multitasking Hopfield network: few diluted patterns, from examples."""
 
 import functools
-import warnings
 from typing import Literal, NamedTuple
 
 import jax
@@ -11,6 +10,7 @@ import optimistix as optx
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from ._convergence import warn_of_points
 from ._diluted_field import Ensemble, ensemble, noiseless_averages, spin_averages
 from ._precision import in_float64
 
@@ -76,9 +76,9 @@ def multitasking_mean_field(
         noisy = isinstance(entropy, jax.Array) or np.any(np.asarray(entropy) != 0)
         return _traced(k, given, init, n_examples, bool(noisy) and n_examples is None)
     found = _solved(k, given, init, n_examples)
-    converged = np.asarray(found.converged)
-    if not converged.all():
-        _warn(converged, given)
+    points = np.broadcast_arrays(*(np.asarray(a, float) for a in given))
+    names = ("dilution", "entropy", "beta")
+    warn_of_points("multitasking_mean_field", np.asarray(found.converged), names, points)
     return found
 
 
@@ -237,18 +237,3 @@ def _check(k: int, init: Start | np.ndarray | Array, given: tuple[Number, Number
 
 def _is_traced(number: object) -> bool:
     return isinstance(number, Tracer)
-
-
-def _warn(converged: np.ndarray, given: tuple[Number, Number, Number]) -> None:
-    arrays = np.broadcast_arrays(*(np.asarray(a, float) for a in given))
-    missed = ~converged
-    first = ", ".join(
-        f"{name} {float(a[missed][0]):.6g}"
-        for name, a in zip(("dilution", "entropy", "beta"), arrays, strict=True)
-    )
-    warnings.warn(
-        f"multitasking_mean_field did not converge at {missed.sum()} of {missed.size} points (the "
-        f"first: {first}); what it gives there are the last iterates, see the field `converged`.",
-        RuntimeWarning,
-        stacklevel=3,
-    )
