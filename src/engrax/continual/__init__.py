@@ -41,6 +41,7 @@ from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
 from ._tasks import TaskStream
+from ._validation import ValidationAccuracy
 
 __all__ = [
     "AnchoredLearner",
@@ -66,6 +67,7 @@ __all__ = [
     "TaskSequence",
     "TaskStream",
     "TraceLearner",
+    "ValidationAccuracy",
     "WrappedLearner",
     "all_classes",
     "anchor_penalty",

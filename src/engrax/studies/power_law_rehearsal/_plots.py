@@ -1,0 +1,2 @@
+def plots(run):
+    return {}
