@@ -1,6 +1,6 @@
 """What an old model said, as a target for a new one."""
 
-from typing import Any, Literal, final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ def distillation(
     student: Float[Array, "*n classes"],
     teacher: Float[Array, "*n classes"],
     *,
-    kind: Literal["softmax", "sigmoid"],
+    kind: str,
     temperature: float | Array,
     weight: float | Array,
 ) -> Float[Array, "*n"]:

@@ -12,10 +12,11 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 from engrax.core import Batch, State, named
 from engrax.tasks import Scaling
 
-from ._rehearsal_weights import Mode, rehearsal_counts
+from ._rehearsal_weights import rehearsal_counts
 from ._tasks import TaskStream
 
 Order = Literal["mixed", "block"]
+Mode = Literal["exact", "sampled"]
 
 
 @final
@@ -95,7 +96,7 @@ class RehearsalStream(TaskStream):
             keys = jr.split(named(key, "memory"), self.tasks)
             every = jnp.arange(self.tasks, dtype=jnp.int32)
             orders = jax.vmap(self._permutation)(every, keys)
-            kept = jnp.arange(self.memory) % self.count[:, None]
+            kept = jnp.arange(self.memory)[None] % self.count[:, None]
             state["memory"] = jnp.take_along_axis(orders, kept, 1)
         return state
 

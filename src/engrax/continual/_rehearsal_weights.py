@@ -1,26 +1,20 @@
 """How a budget of rehearsal is split over old tasks, by their age."""
 
-from typing import Literal
-
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 from scipy import optimize
 
-Kind = Literal["power", "exp", "uniform", "recent", "oldest", "none"]
-Match = Literal["mean_lag", "lag1"]
-Mode = Literal["exact", "sampled"]
-
 _KINDS = ("power", "exp", "uniform", "recent", "oldest", "none")
 
 
 def rehearsal_weights(
-    kind: Kind,
+    kind: str,
     n_old: int,
     b: float = 1.0,
     lam: float | None = None,
-    match: Match = "mean_lag",
+    match: str = "mean_lag",
 ) -> Float[np.ndarray, " old"]:
     """The share of each of `n_old` old tasks, oldest first; the newest has lag 1, the oldest
     `n_old`. Shares add up to 1, those of "none" to 0.
@@ -55,7 +49,7 @@ def rehearsal_weights(
     return _shares({"uniform": lag > 0, "recent": lag == 1, "oldest": lag == n_old}[kind])
 
 
-def matched_rate(n_old: int, b: float, match: Match = "mean_lag") -> float:
+def matched_rate(n_old: int, b: float, match: str = "mean_lag") -> float:
     """The rate `lam` at which an exponential law has the power law's mean lag, or share of lag 1.
 
     Both laws run over the lags 1 to `n_old`. With fewer than two lags every rate will do, and with
@@ -78,7 +72,7 @@ def matched_rate(n_old: int, b: float, match: Match = "mean_lag") -> float:
 
 
 def rehearsal_table(
-    kind: Kind, tasks: int, b: float = 1.0, lam: float | None = None, match: Match = "mean_lag"
+    kind: str, tasks: int, b: float = 1.0, lam: float | None = None, match: str = "mean_lag"
 ) -> Float[np.ndarray, "phases tasks"]:
     """The shares of all tasks in every phase: row `p` holds those of the tasks before `p`, the rest
     is 0. An exponential law has one rate in all phases, matched over the lags 1 to `tasks - 1`.
@@ -97,7 +91,7 @@ def rehearsal_table(
 def rehearsal_counts(
     weights: Float[Array, " tasks"],
     budget: int,
-    mode: Mode = "exact",
+    mode: str = "exact",
     key: Key[Array, ""] | None = None,
 ) -> Int[Array, " tasks"]:
     """How many of `budget` examples each task gets; all 0 where no weight is above 0.
