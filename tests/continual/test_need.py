@@ -130,6 +130,28 @@ def test_counts_agree_with_a_slow_loop():
     assert np.isinf(found.odds[hit == risk]).all()
 
 
+def test_the_task_that_just_occurred_stands_above_the_line_of_all_others():
+    """The process normalizes over tasks, and that bends its curve of need by more than a quarter of
+    the exponent: at lag 1 all rivals are older. From lag 2 on the exponent is right.
+    """
+    task, introduced = logs(process(10, intro=5, every=400), 8000, seeds=2)
+    for log, intro in zip(task, introduced, strict=True):
+        every = need_odds(log, 10, 500, counted=~intro)
+        later = need_odds(log, 10, 500, min_lag=2, counted=~intro)
+        assert every.slope < -1.25
+        error = (later.ci[1] - later.ci[0]) / 2 / 1.96
+        assert abs(later.slope + 1) < 0.1 + 3 * error
+        # With two tasks it is exact: the odds are lag^-b from 2 on, and above 1 at 1.
+        assert every.odds[0] > 3
+        assert later.lags[0] == 2
+    task, introduced = logs(process(2, 1.0), 8000)
+    two = need_odds(task[0], 2, 50, counted=~introduced[0])
+    often = (two.lags > 1) & (two.at_risk > 400)
+    # Standard errors of log odds from 400 risks on are below 0.14 up to lag 10.
+    near = often & (two.lags <= 10)
+    np.testing.assert_allclose(np.log(two.odds[near]), -np.log(two.lags[near]), atol=0.5)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="sizes from 1"):
         process(0)

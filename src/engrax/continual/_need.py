@@ -3,10 +3,10 @@
 from typing import Any, Literal, final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Key
 
 from engrax.core import State, System, named
@@ -56,7 +56,7 @@ class NeedProcess(System):
                 f"a need process got every={self.every} and intro={self.intro}; introductions may "
                 "not overlap, so every is at least intro"
             )
-        if not isinstance(self.b, jax.core.Tracer) and self.spacing == "power":
+        if not isinstance(self.b, Tracer) and self.spacing == "power":
             gaps = np.diff(np.asarray(self.starts()))
             if (gaps < self.intro).any():
                 raise ValueError(

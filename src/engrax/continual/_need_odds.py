@@ -37,6 +37,7 @@ def need_odds(
     n_tasks: int,
     max_lag: int,
     *,
+    min_lag: int = 1,
     counted: ArrayLike | None = None,
     level: float = 0.95,
 ) -> NeedOdds:
@@ -52,7 +53,9 @@ def need_odds(
 
     - `events` (steps,): the task that occurred at each step, from 0; -1 where none did.
     - `n_tasks`: how many tasks there are; they are taken together.
-    - `max_lag`: longer lags are left out.
+    - `min_lag`, `max_lag`: shorter and longer lags are left out. Where exactly one task occurs at
+      each step, the one that just did competes with older ones alone: lag 1 then stands above the
+      line of all others, and 2 is the lag to start from.
     - `counted` (steps,): steps that count as risks; the others (introductions, say) only set the
       tasks' clocks.
     - `level`: of the interval, which takes steps as independent given the lags.
@@ -67,18 +70,23 @@ def need_odds(
             f"need_odds got events of shape {log.shape} and type {log.dtype}, counted of shape "
             f"{use.shape}; give one whole number a step, and as many in counted"
         )
-    if n_tasks < 1 or max_lag < 2 or (log.size and not -1 <= log.min() <= log.max() < n_tasks):
+    if (
+        n_tasks < 1
+        or not 1 <= min_lag < max_lag
+        or (log.size and not -1 <= log.min() <= log.max() < n_tasks)
+    ):
         ends = (log.min(), log.max()) if log.size else (0, 0)
         raise ValueError(
-            f"need_odds got n_tasks={n_tasks}, max_lag={max_lag} and events from {ends[0]} to "
-            f"{ends[1]}; tasks are -1 (none) to n_tasks - 1, and max_lag is at least 2"
+            f"need_odds got n_tasks={n_tasks}, lags from {min_lag} to {max_lag} and events from "
+            f"{ends[0]} to {ends[1]}; tasks are -1 (none) to n_tasks - 1, and there are two lags "
+            "from 1 on, or more"
         )
     risk, hit = _counts(log, use, n_tasks, max_lag)
-    there = risk > 0
-    if there.sum() < 2 or hit.sum() < 2:
+    there = (risk > 0) & (np.arange(max_lag) >= min_lag - 1)
+    if there.sum() < 2 or hit[there].sum() < 2:
         raise ValueError(
-            f"need_odds found risks at {there.sum()} lags and {int(hit.sum())} events that came "
-            "back; it takes two of each, so give a longer log"
+            f"need_odds found risks at {there.sum()} lags and {int(hit[there].sum())} events that "
+            "came back; it takes two of each, so give a longer log"
         )
     lags = 1.0 + np.flatnonzero(there)
     risk, hit = risk[there], hit[there]
@@ -133,7 +141,7 @@ def _logistic(
 
     share = (hit.sum() + 0.5) / (risk.sum() + 1)
     beta = np.array([np.log(share / (1 - share)), 0.0])
-    value = likelihood(beta)
+    value, information = likelihood(beta), np.eye(2)
     for _ in range(200):
         p = special.expit(design @ beta)
         information = (design * (risk * p * (1 - p))[:, None]).T @ design

@@ -7,16 +7,20 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, Shaped
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from engrax.core import Batch, State, named
-from engrax.tasks import Scaling
 
 from ._rehearsal_weights import rehearsal_counts
 from ._tasks import TaskStream
 
 Order = Literal["mixed", "block"]
 Mode = Literal["exact", "sampled"]
+
+
+def _of_source(name: str) -> Any:
+    return property(lambda self: getattr(self.source, name), doc=f"`{name}` of the source.")
 
 
 @final
@@ -55,10 +59,38 @@ class RehearsalStream(TaskStream):
     source: TaskStream
     table: Float[Array, "phases tasks"]
     budget: int = eqx.field(static=True)
-    order: Order = eqx.field(static=True, kw_only=True)
-    mode: Mode = eqx.field(static=True, kw_only=True, default="exact")
-    memory: int | None = eqx.field(static=True, kw_only=True, default=None)
-    replace: bool = eqx.field(static=True, kw_only=True, default=True)
+    order: Order = eqx.field(static=True)
+    mode: Mode = eqx.field(static=True)
+    memory: int | None = eqx.field(static=True)
+    replace: bool = eqx.field(static=True)
+
+    # Data, indices and sizes are the source's; as fields they would be copied to the device twice.
+    x = _of_source("x")
+    y = _of_source("y")
+    x_test = _of_source("x_test")
+    y_test = _of_source("y_test")
+    index = _of_source("index")
+    count = _of_source("count")
+    test_index = _of_source("test_index")
+    test_count = _of_source("test_count")
+    labels = _of_source("labels")
+    output = _of_source("output")
+    scaling = _of_source("scaling")
+    batch = _of_source("batch")
+
+    def __init__(
+        self,
+        source: TaskStream,
+        table: Float[Array, "phases tasks"],
+        budget: int,
+        *,
+        order: Order,
+        mode: Mode = "exact",
+        memory: int | None = None,
+        replace: bool = True,
+    ) -> None:
+        self.source, self.table, self.budget = source, table, budget
+        self.order, self.mode, self.memory, self.replace = order, mode, memory, replace
 
     def __check_init__(self) -> None:
         tasks = self.source.tasks
@@ -77,7 +109,7 @@ class RehearsalStream(TaskStream):
                 f"a table of rehearsal of shape {self.table.shape} does not fit {tasks} tasks; "
                 "give a row of shares for every phase"
             )
-        if not isinstance(self.table, jax.core.Tracer):
+        if not isinstance(self.table, Tracer):
             table = np.asarray(self.table)
             if (table < 0).any() or np.triu(table).any():
                 raise ValueError(
@@ -186,63 +218,3 @@ class RehearsalStream(TaskStream):
     def trained_outputs(self, tasks: Int[Array, " n"]) -> Bool[Array, "n classes"] | None:
         """As the source has them."""
         return self.source.trained_outputs(tasks)
-
-    @property
-    def x(self) -> Shaped[Array, "examples ..."]:
-        """The source's."""
-        return self.source.x
-
-    @property
-    def y(self) -> Int[Array, " examples"]:
-        """The source's."""
-        return self.source.y
-
-    @property
-    def x_test(self) -> Shaped[Array, "tests ..."]:
-        """The source's."""
-        return self.source.x_test
-
-    @property
-    def y_test(self) -> Int[Array, " tests"]:
-        """The source's."""
-        return self.source.y_test
-
-    @property
-    def index(self) -> Int[Array, "tasks rows"]:
-        """The source's."""
-        return self.source.index
-
-    @property
-    def count(self) -> Int[Array, " tasks"]:
-        """The source's."""
-        return self.source.count
-
-    @property
-    def test_index(self) -> Int[Array, "tasks test_rows"]:
-        """The source's."""
-        return self.source.test_index
-
-    @property
-    def test_count(self) -> Int[Array, " tasks"]:
-        """The source's."""
-        return self.source.test_count
-
-    @property
-    def labels(self) -> Bool[Array, "tasks classes"]:
-        """The source's."""
-        return self.source.labels
-
-    @property
-    def output(self) -> Int[Array, "tasks all_labels"]:
-        """The source's."""
-        return self.source.output
-
-    @property
-    def scaling(self) -> Scaling:
-        """The source's."""
-        return self.source.scaling
-
-    @property
-    def batch(self) -> int:
-        """The source's."""
-        return self.source.batch

@@ -68,7 +68,7 @@ def matched_rate(n_old: int, b: float, match: str = "mean_lag") -> float:
     high = 1.0
     while gap(high) < 0:
         high *= 2
-    return float(optimize.brentq(gap, 0.0, high, xtol=1e-12))
+    return optimize.root_scalar(gap, bracket=(0.0, high), xtol=1e-12).root
 
 
 def rehearsal_table(

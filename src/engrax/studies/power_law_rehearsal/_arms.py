@@ -233,7 +233,7 @@ def _regularized(config: Config, method: str, schedule: str) -> Arm:
 
 def _robust(config: Config, method: str, share: float, width: str) -> Arm:
     split = images(config)
-    count = config.wide_tasks if width == "wide" else max(config.robust_tasks)
+    count = max(config.robust_tasks)
     size = {"narrow": config.narrow, "middle": config.width, "wide": config.wide}[width]
     learner: Learner = net(config, split, size)
     if method in ANCHORED:
