@@ -190,7 +190,9 @@ def _facilitation(run: Any) -> Figure:
         steps, never = steps_to_criterion(run, name)
         censored += int(never.sum())
         x = steps["tick"].to_numpy()
-        figures.band(left, x, steps.to_numpy().astype(float), label=label, color=color, linestyle=line)
+        figures.band(
+            left, x, steps.to_numpy().astype(float), label=label, color=color, linestyle=line
+        )
         traced = run[name]["trace"].transpose("seed", "tick", "point").to_numpy()
         early = max(0, round(0.1 * traced.shape[-1]) - 1)
         figures.band(right, x, 100 * traced[..., early], label=label, color=color, linestyle=line)
