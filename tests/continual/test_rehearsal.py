@@ -34,17 +34,19 @@ def rehearsing(kind="power", budget=40, source=None, order="mixed", **more):
     return RehearsalStream(source, table, budget, order=order, **more)
 
 
+@eqx.filter_jit
+def _visit(stream, state, task, steps):
+    def step(state, place):
+        state, batch = stream.draw(state, task, place)
+        return state, (jnp.broadcast_to(batch.task, batch.y.shape), batch.index)
+
+    return jax.lax.scan(step, state, jnp.arange(steps, dtype=jnp.int32))
+
+
 def visit(stream, task, steps, key=0, state=None):
     """Tasks and rows (steps, batch) of one visit, and the state after it."""
     state = stream.init(key=jr.key(key)) if state is None else state
-
-    def step(state, place):
-        state, batch = stream.draw(state, jnp.int32(task), place)
-        return state, (jnp.broadcast_to(batch.task, batch.y.shape), batch.index)
-
-    state, (tasks, rows) = jax.jit(
-        lambda s: jax.lax.scan(step, s, jnp.arange(steps, dtype=jnp.int32))
-    )(state)
+    state, (tasks, rows) = _visit(stream, state, jnp.int32(task), steps)
     return np.asarray(tasks), np.asarray(rows), state
 
 
@@ -93,10 +95,7 @@ def test_a_table_has_one_law_in_all_phases():
     np.testing.assert_allclose(power[3, :3], np.array([1 / 3, 1 / 2, 1]) / (11 / 6))
 
 
-@given(
-    st.lists(st.floats(0, 1, width=32), min_size=1, max_size=12),
-    st.integers(0, 5000),
-)
+@given(st.lists(st.floats(0, 1, width=32), min_size=7, max_size=7), st.integers(0, 5000))
 def test_counts_add_up_and_are_as_near_as_whole_numbers_are(weights, budget):
     weights = np.asarray(weights, np.float32)
     found = np.asarray(rehearsal_counts(jnp.asarray(weights), budget))
@@ -151,19 +150,19 @@ def test_permutations_are_paired_and_the_first_is_the_identity():
     np.testing.assert_array_equal(x, raw[:, pixels[2]])
 
 
-@pytest.mark.parametrize("order", ["mixed", "block"])
-def test_without_a_budget_it_is_its_source_bit_for_bit(order):
+def test_without_a_budget_it_is_its_source_bit_for_bit():
     source = permuted()
     runs = []
-    for stream in (source, rehearsing("power", 0, source, order=order)):
+    for stream in (source, rehearsing("power", 0, source)):
         system = TaskSequence(learner(), stream, 12, candidates=own_classes, reset_optimizer=True)
         runs.append(simulate(system, 3, key=jr.key(0), seeds=2))
-    for a, b in zip(jax.tree.leaves(runs[0].state["learner"]),
-                    jax.tree.leaves(runs[1].state["learner"]), strict=True):  # fmt: skip
-        np.testing.assert_array_equal(
-            *(jr.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in (a, b))
-        )
+    a, b = (eqx.filter(run.state["learner"], eqx.is_inexact_array) for run in runs)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
     np.testing.assert_array_equal(runs[0].records["accuracy"], runs[1].records["accuracy"])
+    plain, block = (visit(stream, 1, 10) for stream in (source, rehearsing(budget=0, source=source,
+                    order="block")))  # fmt: skip
+    np.testing.assert_array_equal(plain[1], block[1])
 
 
 def test_a_phase_holds_all_new_examples_and_the_counted_old_ones():
@@ -191,11 +190,11 @@ def test_in_a_block_the_new_ones_come_first():
 
 def test_what_no_old_task_takes_is_new_and_all_schedules_have_the_same_steps():
     for kind, task in (("none", 2), ("power", 0)):
-        tasks, rows, _ = visit(rehearsing(kind, 48), task, 8)
+        tasks, rows, _ = visit(rehearsing(kind, 48), task, 16)
+        tasks, rows = tasks[:8], rows[:8]
         assert (tasks == task).all()
         assert (np.bincount(rows.ravel(), minlength=80) >= 1).all()
-    sizes = {visit(rehearsing(kind, 48), 2, 8)[0].size for kind in ("none", "power", "recent")}
-    assert sizes == {128}
+    np.testing.assert_array_equal(np.unique(visit(rehearsing("recent", 48), 2, 16)[0]), [1, 2])
 
 
 def test_joint_training_is_uniform_rehearsal_of_everything():
@@ -222,13 +221,11 @@ def test_tasks_of_different_sizes():
     data = dataset(classes=4, per_class=20)
     source = SplitTasks(data, 2, order=[0, 1, 2, 3], heads="growing", batch=10, scaling=FLAT)
     source = eqx.tree_at(lambda s: s.count, source, jnp.array([40, 30], jnp.int32))
-    tasks, rows, _ = visit(rehearsing("power", 20, source), 1, 5)
+    stream = rehearsing("power", 20, source)
+    tasks, rows, _ = visit(stream, 1, 5)
     np.testing.assert_array_equal(np.bincount(tasks.ravel()), [20, 30])
     assert set(rows[tasks == 1].tolist()) == set(np.asarray(source.index[1, :30]).tolist())
-    _, batch = rehearsing("power", 20, source).draw(
-        rehearsing("power", 20, source).init(key=jr.key(0)), jnp.int32(1), jnp.int32(0)
-    )
-    assert batch.mask.shape == (10, 4)
+    assert stream.trained_outputs(jnp.zeros(10, jnp.int32)).shape == (10, 4)
 
 
 def test_old_tasks_are_kept_and_schedules_can_be_swept():

@@ -96,7 +96,7 @@ def _matrices(run: Any, names: list[str]) -> Figure:
     with figures.style():
         assert image is not None
         figure.colorbar(image, ax=grid, label="test accuracy (%)", shrink=0.8)
-        figure.suptitle(f"rehearsal of {_percent(run, 'small')} of the new images", fontsize=10)
+        figure.suptitle(f"rehearsed images: {_percent(run, 'small')} of the new ones", fontsize=10)
     return figure
 
 
