@@ -10,6 +10,7 @@ from engrax.continual import (
     forgetting,
     forward_transfer,
     learning_accuracy,
+    need_weighted_accuracy,
 )
 
 MATRIX = np.array([[0.9, 0.2, 0.1], [0.8, 0.95, 0.3], [0.5, 0.85, 0.9]])
@@ -56,3 +57,12 @@ def test_loops_agree_and_leading_axes_are_carried(matrix):
 def test_no_matrix_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_needed_tasks_count_by_their_weight():
+    matrix = [[0.9, 0.1], [0.5, 0.8]]
+    np.testing.assert_allclose(need_weighted_accuracy(matrix, [1, 3]), (0.5 + 2.4) / 4)
+    np.testing.assert_allclose(need_weighted_accuracy([matrix] * 3, [1, 1]), [0.65] * 3)
+    for wrong in ([1.0], [-1.0, 2.0], [0.0, 0.0]):
+        with pytest.raises(ValueError, match="one number from 0 a task"):
+            need_weighted_accuracy(matrix, wrong)

@@ -143,3 +143,24 @@ def test_numbers_that_make_no_sense_are_refused():
     with pytest.raises(KeyError, match="tasks, learner"):
         sequence()["stream"]
     assert sequence()["tasks"].tasks == 3
+
+
+def test_a_trace_shows_how_a_task_is_learned_and_changes_nothing():
+    runs = []
+    for trace in (None, 4):
+        tasks = PermutedTasks(dataset(noise=60), 2, first_identity=True, batch=16, scaling=FLAT)
+        system = TaskSequence(
+            learner(), tasks, 18, candidates=own_classes, reset_optimizer=True, trace=trace
+        )
+        runs.append(simulate(system, 2, key=jr.key(0), seeds=2).records)
+    assert runs[1]["trace"].shape == (2, 2, 4)
+    for name, record in runs[0].items():
+        np.testing.assert_allclose(runs[1][name], record, rtol=1e-6)
+    with pytest.raises(ValueError, match="trace=19"):
+        TaskSequence(learner(), tasks, 18, candidates=own_classes, reset_optimizer=True, trace=19)
+    whole = TaskSequence(
+        learner(), tasks, 18, candidates=own_classes, reset_optimizer=True, trace=18
+    )
+    found = simulate(whole, 2, key=jr.key(0), seeds=2).records
+    # After all its steps a task is tested twice, with the same result.
+    np.testing.assert_allclose(found["trace"][..., 0], np.diagonal(found["accuracy"], 0, 1, 2))

@@ -1,7 +1,15 @@
 """One task after another: streams of tasks, what learners keep, and how it is measured."""
 
 from ._anchor import ElasticWeightConsolidation, anchor_penalty, diagonal_fisher
+from ._anchored import (
+    AnchoredLearner,
+    L2Anchor,
+    OnlineEWC,
+    SynapticIntelligence,
+    synaptic_intelligence,
+)
 from ._candidates import all_classes, classes_seen, classes_up_to_tested, own_classes
+from ._distillation import LearningWithoutForgetting, distillation
 from ._five_datasets import FiveDatasets, color_image, joined
 from ._learner import ContinualLearner, WrappedLearner
 from ._metrics import (
@@ -10,7 +18,10 @@ from ._metrics import (
     forgetting,
     forward_transfer,
     learning_accuracy,
+    need_weighted_accuracy,
 )
+from ._need import NeedProcess
+from ._need_odds import NeedOdds, need_odds
 from ._permuted import PermutedTasks
 from ._projection import (
     GradientProjectionMemory,
@@ -19,27 +30,44 @@ from ._projection import (
     ProjectedLearner,
     TraceLearner,
 )
+from ._rehearsal import RehearsalStream
+from ._rehearsal_weights import (
+    matched_rate,
+    rehearsal_counts,
+    rehearsal_table,
+    rehearsal_weights,
+)
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
 from ._tasks import TaskStream
+from ._validation import ValidationAccuracy
 
 __all__ = [
+    "AnchoredLearner",
     "ContinualLearner",
     "ElasticWeightConsolidation",
     "ExemplarReplay",
     "FiveDatasets",
     "GradientProjectionMemory",
     "HebbianOrthogonalProjection",
+    "L2Anchor",
+    "LearningWithoutForgetting",
     "Moved",
+    "NeedOdds",
+    "NeedProcess",
+    "OnlineEWC",
     "PermutedTasks",
     "ProjectedLearner",
+    "RehearsalStream",
     "ReplayBuffer",
     "SplitTasks",
     "Stored",
+    "SynapticIntelligence",
     "TaskSequence",
     "TaskStream",
     "TraceLearner",
+    "ValidationAccuracy",
     "WrappedLearner",
     "all_classes",
     "anchor_penalty",
@@ -49,11 +77,19 @@ __all__ = [
     "classes_up_to_tested",
     "color_image",
     "diagonal_fisher",
+    "distillation",
     "forgetting",
     "forward_transfer",
     "joined",
     "learning_accuracy",
     "masked_cross_entropy",
+    "matched_rate",
+    "need_odds",
+    "need_weighted_accuracy",
     "own_classes",
+    "rehearsal_counts",
+    "rehearsal_table",
+    "rehearsal_weights",
+    "synaptic_intelligence",
     "task_cross_entropy",
 ]

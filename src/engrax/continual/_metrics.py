@@ -57,6 +57,20 @@ def forward_transfer(matrix: ArrayLike, baseline: ArrayLike) -> Float[np.ndarray
     return np.asarray((before - baseline[..., 1:]).mean(-1))
 
 
+def need_weighted_accuracy(matrix: ArrayLike, weights: ArrayLike) -> Float[np.ndarray, "..."]:
+    """Accuracy after the last task, each task weighted by how likely it is needed next (tasks,).
+
+    **Raises:** `ValueError` for weights of another length, negative ones, or none above zero.
+    """
+    matrix, weights = _square(matrix), np.asarray(weights, float)
+    if weights.shape != matrix.shape[-1:] or (weights < 0).any() or not weights.sum() > 0:
+        raise ValueError(
+            f"need_weighted_accuracy got weights of shape {weights.shape} for "
+            f"{matrix.shape[-1]} tasks; give one number from 0 a task, and one of them above 0"
+        )
+    return np.asarray(matrix[..., -1, :] @ weights / weights.sum())
+
+
 def _square(matrix: ArrayLike) -> Float[np.ndarray, "... tasks tasks"]:
     matrix = np.asarray(matrix, float)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:

@@ -27,7 +27,8 @@ class TaskSequence(System):
     """One tick is one task: `steps` batches of it, the learner's hooks around them, and a test.
 
     Tick `i` records `accuracy` (tasks,), row i of the matrix R, `own_accuracy` (tasks,), the same
-    among each task's own outputs alone (the matrix A), and what the learner reports of its steps.
+    among each task's own outputs alone (the matrix A), and what the learner reports of its steps;
+    with `trace` also `trace` (steps // trace,), how the task is learned.
 
     **Fields:**
 
@@ -41,6 +42,9 @@ class TaskSequence(System):
     - `examples`: training examples of a task that the learner's `end_task` may read.
     - `reduce`: what is kept of the learner's reports, stacked over the steps in the leading axis.
 
+    - `trace`: steps between two tests of the present task while it is learned; None for no such
+      tests, which cost as much as all of its test images do.
+
     State: `{"key", "tasks", "learner"}`.
     """
 
@@ -52,8 +56,14 @@ class TaskSequence(System):
     mixed: bool = eqx.field(static=True, kw_only=True, default=False)
     examples: int = eqx.field(static=True, kw_only=True, default=300)
     reduce: Callable[[Array], Array] = eqx.field(kw_only=True, default=mean_over_steps)
+    trace: int | None = eqx.field(static=True, kw_only=True, default=None)
 
     def __check_init__(self) -> None:
+        if self.trace is not None and not 1 <= self.trace <= self.steps:
+            raise ValueError(
+                f"trace={self.trace} does not fit {self.steps} steps a task; choose from 1 to "
+                f"{self.steps}, or None"
+            )
         if self.steps < 1 or self.examples < 1:
             raise ValueError(
                 f"a task sequence needs steps and examples of at least 1, got steps={self.steps} "
@@ -97,14 +107,38 @@ class TaskSequence(System):
             learner, record = self.learner.step(learner, batch)
             return (tasks, learner), record
 
-        (tasks, learner), records = jax.lax.scan(
-            train, (state["tasks"], learner), jnp.arange(self.steps, dtype=jnp.int32)
-        )
+        (tasks, learner), records, traced = self._scanned(train, (state["tasks"], learner), task)
         if not self.mixed:
             batch = self.tasks.sample(tasks, task, self.examples, chosen)
             learner = end_task(self.learner, learner, task, batch, end)
         new = {"key": state["key"], "tasks": tasks, "learner": learner}
-        return new, {**jax.tree.map(self.reduce, records), **self.accuracies(new, task)}
+        records = jax.tree.map(self.reduce, records)
+        return new, {**records, **traced, **self.accuracies(new, task)}
+
+    def _scanned(
+        self, train: Callable[[Any, Array], Any], carry: tuple[State, State], task: Array
+    ) -> tuple[tuple[State, State], Any, dict[str, Array]]:
+        """All steps of a task; with `trace`, in blocks with a test after each."""
+        places = jnp.arange(self.steps, dtype=jnp.int32)
+        if self.trace is None:
+            return *jax.lax.scan(train, carry, places), {}
+        whole = self.steps // self.trace * self.trace
+
+        def block(carry: tuple[State, State], places: Array) -> tuple[tuple[State, State], Any]:
+            carry, records = jax.lax.scan(train, carry, places)
+            tasks, learner = carry
+            x, y, here = self.tasks.test(tasks, task)
+            outputs = self.learner.predict(learner, x)
+            among = self.candidates(self.tasks.labels, task, task)
+            right = correct(jnp.where(among[None], outputs, -jnp.inf), y)
+            return carry, (records, jnp.sum(right & here) / jnp.sum(here))
+
+        carry, (records, trace) = jax.lax.scan(block, carry, places[:whole].reshape(-1, self.trace))
+        records = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), records)
+        if whole < self.steps:
+            carry, rest = jax.lax.scan(train, carry, places[whole:])
+            records = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), records, rest)
+        return carry, records, {"trace": trace}
 
     def accuracies(
         self, state: dict[str, Any], trained: Int[Array, ""]

@@ -4,6 +4,7 @@ from ._compose import Observe, Repeat, Serial, Then, observe, repeat, serial, th
 from ._draws import draw_normal, draw_uniform
 from ._gradient_learner import (
     AccuracyOn,
+    Differentiated,
     GradientLearner,
     accuracy,
     correct,
@@ -30,6 +31,7 @@ __all__ = [
     "AccuracyOn",
     "Batch",
     "Checkpoints",
+    "Differentiated",
     "GradientLearner",
     "Grid",
     "Learner",

@@ -1,7 +1,7 @@
 """Backpropagation through any differentiable model, as a learner."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -20,6 +20,20 @@ def rebuild(build: Callable[..., PyTree], arrays: PyTree) -> PyTree:
     skeleton = eqx.filter_eval_shape(build, key=jr.key(0))
     rest = eqx.filter(skeleton, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
     return eqx.combine(arrays, rest)
+
+
+class Differentiated(NamedTuple):
+    """What `GradientLearner.differentiate` finds; a wrapper may change the gradient.
+
+    **Fields:** `trained`, the leaves that learn, as they were; `gradient`, of the same structure;
+    `statistics`, the other leaves as the loss moved them; `key`, the next one; `record`.
+    """
+
+    trained: PyTree
+    gradient: PyTree
+    statistics: PyTree
+    key: Key[Array, ""]
+    record: dict[str, Array]
 
 
 @final
@@ -62,6 +76,11 @@ class GradientLearner(Learner):
         return rebuild(self.build, state["model"])
 
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
+        found = self.differentiate(state, input)
+        return self.advance(state, found), found.record
+
+    def differentiate(self, state: State, input: Batch) -> Differentiated:
+        """The loss and its gradient on a batch, of which nothing has been learned yet."""
         model = self.model(state)
         key, now = jr.split(state["key"])
         trained, fixed = eqx.partition(model, self._trainable(model))
@@ -70,15 +89,18 @@ class GradientLearner(Learner):
             return self.loss(eqx.combine(trained, fixed), input, now)
 
         (loss, (moved, record)), gradient = jax.value_and_grad(value, has_aux=True)(trained)
+        _, statistics = eqx.partition(moved, self._trainable(moved))
+        return Differentiated(trained, gradient, statistics, key, {"loss": loss, **record})
+
+    def advance(self, state: State, found: Differentiated) -> State:
+        """The state after the optimizer's step along what `differentiate` found."""
         # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer = self.optimizer(**self.hyper).update(
-                gradient, state["optimizer"], trained
+                found.gradient, state["optimizer"], found.trained
             )
-        _, statistics = eqx.partition(moved, self._trainable(moved))
-        model = eqx.combine(optax.apply_updates(trained, updates), statistics)
-        new = {"model": eqx.filter(model, eqx.is_array), "optimizer": optimizer, "key": key}
-        return new, {"loss": loss, **record}
+        model = eqx.combine(optax.apply_updates(found.trained, updates), found.statistics)
+        return {"model": eqx.filter(model, eqx.is_array), "optimizer": optimizer, "key": found.key}
 
     def predict(self, state: State, x: Array) -> Array:
         apply = self.apply or (lambda model, batch: jax.vmap(model)(batch))

@@ -222,7 +222,7 @@ class _Runner:
             raise RunError("a tuned field must be a scalar array")
         result = simulate(
             arm.system,
-            arm.ticks,
+            arm.ticks if tuning.ticks is None else tuning.ticks,
             key=named(jr.key(0), "tuning"),
             seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + tuning.seeds),
             grid=grid,

@@ -44,6 +44,8 @@ class Tuning:
     seeds: int = 1
     """Calibration seeds: 1000, 1001, ..., which no claim uses."""
     extensions: int = 2
+    ticks: int | None = None
+    """Ticks of a calibration run, where fewer than the arm's are enough to choose."""
 
     def __post_init__(self) -> None:
         if len(self.values) < 2 or not all(

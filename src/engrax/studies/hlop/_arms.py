@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from engrax.continual import PermutedTasks, TaskSequence, own_classes
+from engrax.continual import PermutedTasks, TaskSequence, ValidationAccuracy, own_classes
 from engrax.core import Learner, System, named, observe
 from engrax.lab import Arm, Tuning
 from engrax.tasks import Scaling, Split, load, subset
@@ -27,7 +27,6 @@ from ._learners import (
 from ._measures import (
     Interference,
     Subspaces,
-    ValidationAccuracy,
     everything,
     last_validation_accuracy,
 )

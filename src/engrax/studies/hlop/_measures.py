@@ -3,42 +3,18 @@
 from typing import Any, final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Int, Key
 
 from engrax.continual import HebbianOrthogonalProjection, WrappedLearner
-from engrax.core import Batch, State, accuracy, named
+from engrax.core import Batch, State, named
 from engrax.probes import captured_energy
 
 from ._learners import Samples, span
 
 CARRIED = 0.9
 """Share of the activity's energy that the compared principal components carry."""
-
-
-class ValidationAccuracy(eqx.Module):
-    """Mean accuracy over all tasks on images that neither train nor test; numbers of baselines are
-    chosen by it. 0 until the last task.
-    """
-
-    x: UInt8[Array, "n ..."]
-    y: Int[Array, " n"]
-
-    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
-        """After a task."""
-        tasks = system["tasks"]
-
-        def one(task: Array) -> Array:
-            x = tasks.view(state["tasks"], self.x, task)
-            return accuracy(system["learner"].predict(state["learner"], x), self.y)
-
-        def all_tasks() -> Array:
-            return jax.lax.map(one, jnp.arange(tasks.tasks, dtype=jnp.int32)).mean()
-
-        last = t == tasks.tasks - 1
-        return {"validation_accuracy": jax.lax.cond(last, all_tasks, lambda: jnp.float32(0))}
 
 
 class Subspaces(eqx.Module):
