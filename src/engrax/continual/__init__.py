@@ -20,6 +20,7 @@ from ._projection import (
     TraceLearner,
 )
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
+from ._reservoir_replay import ReservoirReplay
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
 from ._tasks import TaskStream
@@ -35,6 +36,7 @@ __all__ = [
     "PermutedTasks",
     "ProjectedLearner",
     "ReplayBuffer",
+    "ReservoirReplay",
     "SplitTasks",
     "Stored",
     "TaskSequence",
