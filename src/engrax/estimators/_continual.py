@@ -161,20 +161,19 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, task: Task = None
+        self, X: Any, y: Any, classes: Any = None, task: Any = None
     ) -> "ContinualClassifier":
         """Goes on learning from these rows, `passes` times over them.
 
         Rows that are given twice count as different ones, in the memory and where rows are held
         back: ask for more `passes` instead.
 
-        Parameters
-        ----------
-        classes : labels to have columns for from now on. They need not be all: a label that was
-            never announced becomes a class when it comes. One that never comes has probability 0.
-        task : an id, a number or a string. A new one ends the present task and begins the next; the
-            present one, or None, goes on with it. One that has ended is refused: give a task that
-            comes back an id of its own.
+        `classes` are labels to have columns for from now on. They need not be all: a label that was
+        never announced becomes a class when it comes. One that never comes has probability 0.
+
+        `task` is a whole number, a string or None. A new one ends the present task and begins the
+        next; the present one, or None, goes on with it. One that has ended is refused: give a task
+        that comes back an id of its own.
         """
         first = not self.__sklearn_is_fitted__()
         if first:
@@ -344,7 +343,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
         steps = -(-count // batch)
         order = np.stack([self._random.permutation(count) for _ in range(passes)])
         order = np.take(order, np.arange(steps * batch) % count, axis=1).reshape(-1, batch)
-        more = padded(len(order)) - len(order)
+        more = padded(len(order), 256) - len(order)
         return jnp.asarray(np.pad(order, ((0, more), (0, 0))).astype(np.int32)), jnp.int32(
             len(order)
         )
@@ -357,13 +356,13 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
 
     def _wrapped(self) -> Learner:
         """The learner of this many heads, under the strategy."""
-        made = self._made
+        made: dict[str, Any] = self._made
         widths = (self.n_features_in_, *map(int, made["hidden_layer_sizes"]), self._heads)
-        if callable(made["learner"]):
-            learner = made["learner"](widths)
-        else:
+        if made["learner"] in LEARNERS:
             hyper = rates(float(self.learning_rate), float(self.weight_decay))
             learner = LEARNERS[made["learner"]](widths, 1, hyper)
+        else:
+            learner = made["learner"](widths)
         return with_strategy(made["strategy"], learner, self._setting(), jnp.asarray(self._trained))
 
     def _structure(self) -> dict[str, Any]:
@@ -394,7 +393,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         # Typed keys cannot be pickled.
-        kept = dict(super().__getstate__())
+        kept: dict[str, Any] = {**super().__getstate__()}  # type: ignore[dict-item]
         if "_state" in kept:
             kept["_state"] = plain_leaves(kept["_state"])
         return kept

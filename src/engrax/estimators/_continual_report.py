@@ -26,8 +26,8 @@ class ForgettingReport:
       the present task: now); NaN above the diagonal, and for a task without rows held back. Among
       all classes seen by then; a tie counts as wrong.
     - `average_accuracy`: the mean of the last row.
-    - `backward_transfer`: the mean of R[last, j] - R[j, j] over all tasks but the last; NaN if there
-      is one task alone.
+    - `backward_transfer`: the mean of R[last, j] - R[j, j] over all tasks but the last; NaN if
+      there is one task alone.
     - `forgetting`: its negative.
     """
 

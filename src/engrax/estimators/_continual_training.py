@@ -176,16 +176,14 @@ def ended(
     kept = int(min(state["recent"].seen, len(state["recent"].y)))
     if kept == 0:
         return state
-    rows = state["recent"].x[:kept], state["recent"].y[:kept]
-    return {**state, "learner": _ended(learner, state["learner"], rows, task, seen, key)}
+    recent = state["recent"]
+    batch = Batch(recent.x[:kept], recent.y[:kept], task, None, jnp.tile(seen, (kept, 1)))
+    return {**state, "learner": _ended(learner, state["learner"], batch, key)}
 
 
 @eqx.filter_jit
-def _ended(
-    learner: ContinualLearner, state: Any, rows: Any, task: Array, seen: Array, key: Array
-) -> Any:
-    mask = jnp.broadcast_to(seen[None], (len(rows[1]), len(seen)))
-    return learner.end_task(state, task, Batch(*rows, task, None, mask), named(key, "end"))
+def _ended(learner: ContinualLearner, state: Any, batch: Batch, key: Key[Array, ""]) -> Any:
+    return learner.end_task(state, batch.task, batch, named(key, "end"))
 
 
 @eqx.filter_jit

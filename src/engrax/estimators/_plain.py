@@ -36,7 +36,7 @@ def from_plain(shapes: Any, leaves: list[np.ndarray]) -> Any:
 
 
 def own_generator(random_state: Any) -> np.random.RandomState:
-    """A generator that `partial_fit` may draw from for ever, whatever the caller does with theirs."""
+    """A generator to draw from for ever, whatever the caller does with theirs."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.RandomState(random_state.randint(2**31 - 1))
     if random_state is None:
@@ -44,6 +44,6 @@ def own_generator(random_state: Any) -> np.random.RandomState:
     return check_random_state(random_state)
 
 
-def padded(rows: int) -> int:
-    """The power of two that `rows` rows are padded to: few sizes, few programs."""
-    return 1 << max(rows - 1, 0).bit_length()
+def padded(rows: int, least: int = 32) -> int:
+    """The power of two, at least `least`, that rows are padded to: few sizes, few programs."""
+    return max(least, 1 << (rows - 1).bit_length())
