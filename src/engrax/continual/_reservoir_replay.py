@@ -3,7 +3,6 @@
 from typing import final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, Key
@@ -20,7 +19,8 @@ class ReservoirReplay(WrappedLearner):
     (Chaudhry et al. 2019, Alg. 1).
 
     The inner learner sees both as one batch, so that each example weighs the same. While the memory
-    is empty it sees the batch alone.
+    is empty, the batch's own examples stand in for stored ones, in their order: with as many as in
+    the batch, or a multiple, that is the step on the batch alone.
 
     **Fields:**
 
@@ -58,14 +58,8 @@ class ReservoirReplay(WrappedLearner):
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
         """One step of the inner learner on the batch and on what is drawn."""
         key, draw, store = jr.split(state["key"], 3)
-        stored = state["stored"]
-        inner, record = jax.lax.cond(
-            stored.seen > 0,
-            lambda now: self.learner.step(now, self._joined(state, input, draw)),
-            lambda now: self.learner.step(now, input),
-            state["learner"],
-        )
-        state = {"learner": inner, "stored": stored, "key": key}
+        inner, record = self.learner.step(state["learner"], self._joined(state, input, draw))
+        state = {"learner": inner, "stored": state["stored"], "key": key}
         return (self.remember(state, input, store) if self.online else state), record
 
     def remember(
@@ -84,13 +78,19 @@ class ReservoirReplay(WrappedLearner):
 
     def _joined(self, state: State, new: Batch, key: Key[Array, ""]) -> Batch:
         old = self.buffer.sample(state["stored"], self.batch, key)
+        any_there = state["stored"].seen > 0
+        stand_in = jnp.arange(self.batch) % len(new.y)
+        x = jnp.where(any_there, old.x, new.x[stand_in])
+        y = jnp.where(any_there, old.y.astype(new.y.dtype), new.y[stand_in])
         mask = None
         if new.mask is not None:
             first = jnp.broadcast_to(new.mask[:1], (self.batch, new.mask.shape[1]))
-            mask = jnp.concatenate([new.mask, first if old.mask is None else old.mask])
+            if old.mask is not None:
+                first = jnp.where(any_there, old.mask, new.mask[stand_in])
+            mask = jnp.concatenate([new.mask, first])
         return Batch(
-            jnp.concatenate([new.x, old.x]),
-            jnp.concatenate([new.y, old.y.astype(new.y.dtype)]),
+            jnp.concatenate([new.x, x]),
+            jnp.concatenate([new.y, y]),
             new.task,
             None,
             mask,

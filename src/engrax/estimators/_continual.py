@@ -83,8 +83,8 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
     passes : int
         Passes over the rows in each call of `partial_fit`.
     batch_size : int
-        Rows a step, at most as many as there are. In the last batch of a pass rows from its
-        beginning fill up what is missing.
+        Rows a step; of fewer rows, the next power of two. In the last batch of a pass rows from
+        its beginning fill up what is missing.
     heads : int
         Heads that there are at first.
     holdback : float
@@ -286,7 +286,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
         state = initial(learner, self._buffer(), self._key())
         self._state = started(learner, state, jnp.int32(0), self._key())
 
-    def _enter(self, task: Task) -> None:
+    def _enter(self, task: Any) -> None:
         """Ends the present task and begins the next, if this is one."""
         if not _check_task(task, self.tasks_):
             return
@@ -339,7 +339,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
 
     def _order(self, count: int, passes: int) -> tuple[Any, Any]:
         """Batches of row numbers (padded, batch), and how many of them there are."""
-        batch = min(int(self.batch_size), count)
+        batch = min(int(self.batch_size), padded(count, 1))
         steps = -(-count // batch)
         order = np.stack([self._random.permutation(count) for _ in range(passes)])
         order = np.take(order, np.arange(steps * batch) % count, axis=1).reshape(-1, batch)
@@ -404,7 +404,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
             self._state = self._with_leaves(kept["_state"])
 
 
-def _check_task(task: Task, tasks: list[Task]) -> bool:
+def _check_task(task: Any, tasks: list[Task]) -> bool:
     """Whether a task begins; refuses what is no id, and one that has ended."""
     if isinstance(task, bool) or not isinstance(task, numbers.Integral | str | None):
         raise ValueError(f"task={task!r}; expected a whole number, a string or None.")
