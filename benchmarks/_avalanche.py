@@ -110,7 +110,8 @@ def online(
     )  # fmt: skip
     stream = benchmark_from_datasets(train=[_dataset(*rows)])
     for experience in split_online_stream(stream.train_stream, batch, shuffle=False):
-        strategy.train(experience, shuffle=False)
+        # Shuffled: one batch an experience would draw the first rows of the memory each time.
+        strategy.train(experience, shuffle=True)
     return model
 
 

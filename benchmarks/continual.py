@@ -332,6 +332,7 @@ def streams(data: Dataset) -> Iterator[Comparison]:
 
 def comparisons() -> Iterator[Comparison]:
     """Two strategies on permutations, and the stream."""
+    torch.set_num_threads(1)  # until the number is chosen: one is safe on a machine in use
     data = load("mnist_5k")
     for strategy in ("EWC", "replay"):
         yield from permuted(strategy, data)

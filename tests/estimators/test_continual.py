@@ -201,7 +201,7 @@ def test_what_is_refused_changes_nothing():
 
 
 def test_rows_held_back_are_never_trained_on():
-    model = ContinualClassifier(memory=1000, holdback=0.5, **SMALL)
+    model = ContinualClassifier(holdback=0.5, **SMALL)
     for part in range(0, 240, 40):
         model.partial_fit(X[part : part + 40], Y[part : part + 40], task=part)
     stored = model._state["learner"]["stored"]
@@ -242,7 +242,7 @@ def test_a_stream_under_river():
 @pytest.mark.parametrize("strategy", ["replay", "ewc"])
 def test_a_model_on_disk_goes_on_as_if_it_had_stayed(tmp_path, strategy):
     names = np.array(["f", "e", "d", "c", "b", "a"])[Y]
-    model = ContinualClassifier(strategy, heads=2, **SMALL)
+    model = ContinualClassifier(strategy, **SMALL)
     model.partial_fit(X[Y < 2], names[Y < 2], task=0).partial_fit(X[Y < 4], names[Y < 4], task=1)
     model.save(tmp_path / "model")
     copies = [ContinualClassifier.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))]  # noqa: S301 - our own bytes
