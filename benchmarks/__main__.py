@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
-PACKAGES = dict.fromkeys(("gpu", "hlop", "spiking"), ("snntorch", "spikingjelly"))
+PACKAGES = {
+    **dict.fromkeys(("gpu", "hlop", "spiking"), ("snntorch", "spikingjelly")),
+    "continual": ("avalanche",),
+}
 """What a topic imports beyond PyTorch."""
 VARIABLES = {
     **dict.fromkeys(("bdh", "gpu"), "ENGRAX_BDH_REFERENCE"),

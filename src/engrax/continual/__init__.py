@@ -38,6 +38,7 @@ from ._rehearsal_weights import (
     rehearsal_weights,
 )
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
+from ._reservoir_replay import ReservoirReplay
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
 from ._tasks import TaskStream
@@ -61,6 +62,7 @@ __all__ = [
     "ProjectedLearner",
     "RehearsalStream",
     "ReplayBuffer",
+    "ReservoirReplay",
     "SplitTasks",
     "Stored",
     "SynapticIntelligence",

@@ -90,21 +90,36 @@ class ReplayBuffer(eqx.Module):
         )
 
     def add(
-        self, stored: Stored, batch: Batch, task: Int[Array, ""], key: Key[Array, ""]
+        self,
+        stored: Stored,
+        batch: Batch,
+        task: Int[Array, ""],
+        key: Key[Array, ""],
+        *,
+        rows: Int[Array, ""] | None = None,
     ) -> Stored:
         """Offers a batch of one task; the first ones of each class (task) are kept, or a reservoir.
 
-        **Raises:** `ValueError` where the examples look unlike those stored.
+        **Arguments:** `rows`: how many examples at the beginning of the batch are offered, where
+        the rest is padding; all of them if `None`. For "reservoir" only.
+
+        **Raises:** `ValueError` where the examples look unlike those stored, and for padding under
+        another policy.
         """
         if batch.x.shape[1:] != self.shape or (self.masked and batch.mask is None):
             raise ValueError(
                 f"examples of shape {batch.x.shape[1:]} with mask={batch.mask is not None} do not "
                 f"fit a memory of shape {self.shape} with masked={self.masked}; make them alike"
             )
+        if rows is not None and self.policy != "reservoir":
+            raise ValueError(
+                f"a memory with policy={self.policy!r} takes no padding; leave out rows"
+            )
         count = len(batch.y)
         task = jnp.asarray(task, jnp.int32)
+        offered = jnp.int32(count) if rows is None else rows
         if self.policy == "reservoir":
-            place = self._reservoir(stored.seen, count, key)
+            place = self._reservoir(stored.seen, count, offered, key)
         else:
             place = self._slots(stored, batch.y, task)
         # A place of its own for what is not kept: writes there are dropped.
@@ -118,7 +133,7 @@ class ReplayBuffer(eqx.Module):
             stored.task.at[place].set(jnp.full(count, task), mode="drop"),
             mask,
             stored.filled.at[place].set(True, mode="drop"),
-            stored.seen + count,
+            stored.seen + offered,
         )
 
     def draw(
@@ -129,6 +144,20 @@ class ReplayBuffer(eqx.Module):
         chosen = jr.categorical(key, jnp.where(mine, 0.0, -jnp.inf), shape=(count,))
         mask = None if stored.mask is None else stored.mask[chosen]
         return Batch(stored.x[chosen], stored.y[chosen], task, None, mask), jnp.any(mine)
+
+    def sample(self, stored: Stored, count: int, key: Key[Array, ""]) -> Batch:
+        """`count` stored examples of all tasks with replacement, from a reservoir.
+
+        Of an empty memory they are zeros: see whether `stored.seen` is above 0.
+
+        **Raises:** `ValueError` for another policy, whose places do not fill up from the first on.
+        """
+        if self.policy != "reservoir":
+            raise ValueError(f"sample draws from a reservoir, and policy={self.policy!r}; use draw")
+        kept = jnp.clip(stored.seen, 1, self.places).astype(jnp.int32)
+        chosen = jr.randint(key, (count,), 0, kept, jnp.int32)
+        mask = None if stored.mask is None else stored.mask[chosen]
+        return Batch(stored.x[chosen], stored.y[chosen], stored.task[chosen], None, mask)
 
     def _slots(self, stored: Stored, y: Array, task: Array) -> Array:
         """Where each example goes; `places`, which is nowhere, for what is not kept."""
@@ -143,13 +172,16 @@ class ReplayBuffer(eqx.Module):
         place = (task * groups + group) * self.capacity + rank
         return jnp.where(rank < self.capacity, place, self.places).astype(jnp.int32)
 
-    def _reservoir(self, seen: Array, count: int, key: Key[Array, ""]) -> Array:
+    def _reservoir(self, seen: Array, count: int, offered: Array, key: Key[Array, ""]) -> Array:
         """Algorithm R for a batch at once; of several hits of one place the last one stays."""
-        number = seen + jnp.arange(count)
+        rank = jnp.arange(count, dtype=jnp.int32)
+        number = seen + rank
         drawn = (jr.uniform(key, (count,)) * (number + 1).astype(jnp.float32)).astype(jnp.int32)
         place = jnp.where(number < self.capacity, number, drawn)
-        later = jnp.triu(place[:, None] == place[None], 1).any(1)
-        return jnp.where(later | (place >= self.capacity), self.places, place).astype(jnp.int32)
+        place = jnp.where((place < self.capacity) & (rank < offered), place, self.places)
+        place = place.astype(jnp.int32)
+        last = jnp.full(self.places + 1, -1, jnp.int32).at[place].max(rank)
+        return jnp.where(last[place] == rank, place, self.places)
 
 
 @final

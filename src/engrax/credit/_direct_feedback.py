@@ -4,11 +4,17 @@ from typing import final
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from engrax.nn import MLP, uniform_fan_in
 
-from ._layerwise import ClassifierLearner, hidden_widths, layerwise_gradient, output_error
+from ._layerwise import (
+    ClassifierLearner,
+    competing,
+    hidden_widths,
+    layerwise_gradient,
+    output_error,
+)
 
 
 def _draw(model: MLP, key: Key[Array, ""]) -> list[Array]:
@@ -29,13 +35,19 @@ class DirectFeedbackAlignment(ClassifierLearner):
         return _draw(model, key)
 
     def gradient(
-        self, model: MLP, feedback: list[Array], x: Array, y: Array
+        self,
+        model: MLP,
+        feedback: list[Array],
+        x: Array,
+        y: Array,
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[MLP, Float[Array, "batch classes"]]:
         """The output's error, projected to each hidden layer."""
         activities = model.activities(x)
-        error = output_error(activities[-1], y)
+        logits = competing(activities[-1], mask)
+        error = output_error(logits, y)
         signals = [error @ f for f in feedback]
-        return layerwise_gradient(model, activities, [*signals, error]), activities[-1]
+        return layerwise_gradient(model, activities, [*signals, error]), logits
 
 
 @final
@@ -51,11 +63,17 @@ class DirectRandomTargetProjection(ClassifierLearner):
         return _draw(model, key)
 
     def gradient(
-        self, model: MLP, feedback: list[Array], x: Array, y: Array
+        self,
+        model: MLP,
+        feedback: list[Array],
+        x: Array,
+        y: Array,
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[MLP, Float[Array, "batch classes"]]:
         """The label, projected to each hidden layer."""
         activities = model.activities(x)
         # Rows of F_l by label: the one-hot product without its zeros.
         signals = [jnp.take(f, y, axis=0) for f in feedback]
-        error = output_error(activities[-1], y)
-        return layerwise_gradient(model, activities, [*signals, error]), activities[-1]
+        logits = competing(activities[-1], mask)
+        error = output_error(logits, y)
+        return layerwise_gradient(model, activities, [*signals, error]), logits

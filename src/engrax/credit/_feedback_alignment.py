@@ -5,11 +5,11 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from engrax.nn import MLP, uniform_fan_in
 
-from ._layerwise import ClassifierLearner, output_error
+from ._layerwise import ClassifierLearner, competing, output_error
 
 
 @final
@@ -30,7 +30,12 @@ class FeedbackAlignment(ClassifierLearner):
         return [uniform_fan_in(k, shape, shape[1]) for k, shape in zip(keys, shapes, strict=True)]
 
     def gradient(
-        self, model: MLP, feedback: list[Array], x: Array, y: Array
+        self,
+        model: MLP,
+        feedback: list[Array],
+        x: Array,
+        y: Array,
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[MLP, Float[Array, "batch classes"]]:
         """The chain rule with F in the place of each weight's transpose."""
         if self.sign_symmetric:
@@ -38,5 +43,6 @@ class FeedbackAlignment(ClassifierLearner):
                 jnp.abs(f) * jnp.sign(layer.weight)
                 for f, layer in zip(feedback, model.layers[1:], strict=True)
             ]
-        logits, pull = jax.vjp(lambda m: m.activities(x, [None, *feedback])[-1], model)
+        outputs, pull = jax.vjp(lambda m: m.activities(x, [None, *feedback])[-1], model)
+        logits = competing(outputs, mask)
         return pull(output_error(logits, y) / x.shape[0])[0], logits

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from engrax.core import (
     Batch,
@@ -22,7 +22,7 @@ from engrax.core import (
 )
 from engrax.nn import MLP, dense, uniform_fan_in
 
-from ._layerwise import output_error
+from ._layerwise import competing, output_error
 
 
 @final
@@ -81,8 +81,11 @@ class ForwardGradient(Learner):
         x: Float[Array, "batch features"],
         y: Array,
         key: Key[Array, ""],
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[PyTree, Float[Array, "batch classes"]]:
-        """What takes the gradient's place for layers and classifiers, and the logits."""
+        """What takes the gradient's place for layers and classifiers, and the logits; off the mask
+        they are -inf, for the inner classifiers too.
+        """
         top = model.layers[-1]
         tops = [*((head, None) for head in heads), (top.weight, top.bias)]
         layers, moved_heads, h, logits = [], [], x, jnp.zeros(0)
@@ -94,7 +97,7 @@ class ForwardGradient(Learner):
             def entropy(z: Array, layer=layer, weight=weight, bias=bias) -> Any:
                 above = z if layer.activation is None else layer.activation(z)
                 logits = above @ weight.T
-                logits = logits if bias is None else logits + bias[None]
+                logits = competing(logits if bias is None else logits + bias[None], mask)
                 losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
                 return losses, (above, logits)
 
@@ -116,7 +119,9 @@ class ForwardGradient(Learner):
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
         """Learns from one batch; records the output's cross-entropy and accuracy."""
         model, (key, now) = self.model(state), jr.split(state["key"])
-        gradient, logits = self.gradient(model, state["model"]["heads"], input.x, input.y, now)
+        gradient, logits = self.gradient(
+            model, state["model"]["heads"], input.x, input.y, now, input.mask
+        )
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer = self.optimizer(**self.hyper).update(
                 eqx.filter(gradient, eqx.is_array), state["optimizer"], state["model"]

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from engrax.core import Batch, Learner, State, accuracy, in_parts, named, rebuild
 from engrax.nn import MLP
@@ -24,7 +24,8 @@ class ClassifierLearner(Learner):
     - `part`: examples a forward pass takes at once in `predict`.
 
     Subclasses say how feedback weights are drawn and what takes the gradient's place. Batches hold
-    inputs (batch, features) and integer labels (batch,).
+    inputs (batch, features), integer labels (batch,), and where not all outputs compete, the mask
+    (batch, classes) of those that do: the softmax at the output is theirs alone.
     """
 
     build: Callable[..., MLP]
@@ -38,9 +39,16 @@ class ClassifierLearner(Learner):
 
     @abc.abstractmethod
     def gradient(
-        self, model: MLP, feedback: PyTree[Array], x: Array, y: Array
+        self,
+        model: MLP,
+        feedback: PyTree[Array],
+        x: Array,
+        y: Array,
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[MLP, Float[Array, "batch classes"]]:
-        """What takes the gradient's place (an `MLP` of updates), and the logits."""
+        """What takes the gradient's place (an `MLP` of updates), and the logits, -inf off the
+        mask.
+        """
 
     def learn_feedback(
         self, model: MLP, feedback: PyTree[Array], x: Array, key: Key[Array, ""]
@@ -65,7 +73,7 @@ class ClassifierLearner(Learner):
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
         """Learns from one batch; records its cross-entropy and accuracy."""
         model, (key, now) = self.model(state), jax.random.split(state["key"])
-        gradient, logits = self.gradient(model, state["feedback"], input.x, input.y)
+        gradient, logits = self.gradient(model, state["feedback"], input.x, input.y, input.mask)
         # Optax promotes types implicitly; under JAX's strict mode that is its own affair.
         with jax.numpy_dtype_promotion("standard"):
             updates, optimizer = self.optimizer(**self.hyper).update(
@@ -90,6 +98,13 @@ def output_error(
 ) -> Float[Array, "batch classes"]:
     """Softmax - one-hot: each example's cross-entropy gradient at the logits."""
     return jax.nn.softmax(logits) - jax.nn.one_hot(y, logits.shape[1], dtype=logits.dtype)
+
+
+def competing(
+    logits: Float[Array, "batch classes"], mask: Bool[Array, "batch classes"] | None
+) -> Float[Array, "batch classes"]:
+    """The logits, -inf where the mask is False."""
+    return logits if mask is None else jnp.where(mask, logits, -jnp.inf)
 
 
 def layerwise_gradient(

@@ -5,12 +5,18 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from engrax.core import draw_normal
 from engrax.nn import MLP, uniform_fan_in
 
-from ._layerwise import ClassifierLearner, hidden_widths, layerwise_gradient, output_error
+from ._layerwise import (
+    ClassifierLearner,
+    competing,
+    hidden_widths,
+    layerwise_gradient,
+    output_error,
+)
 
 
 @final
@@ -47,12 +53,18 @@ class TargetPropagation(ClassifierLearner):
         ]
 
     def gradient(
-        self, model: MLP, feedback: list[Array], x: Array, y: Array
+        self,
+        model: MLP,
+        feedback: list[Array],
+        x: Array,
+        y: Array,
+        mask: Bool[Array, "batch classes"] | None = None,
     ) -> tuple[MLP, Float[Array, "batch classes"]]:
         """Twice the distance to the target at each hidden level, the exact error on top."""
         activities = model.activities(x)
         hidden = activities[1:-1]
-        error = output_error(activities[-1], y)
+        logits = competing(activities[-1], mask)
+        error = output_error(logits, y)
         below = error @ model.layers[-1].weight
         targets = [hidden[-1] - self.step_size * below]
         for weight, lower, upper in zip(
@@ -61,7 +73,7 @@ class TargetPropagation(ClassifierLearner):
             shift = jnp.tanh(targets[0] @ weight) - jnp.tanh(upper @ weight)
             targets.insert(0, lower + shift)
         signals = [2 * (h - t) for h, t in zip(hidden, targets, strict=True)]
-        return layerwise_gradient(model, activities, [*signals, error]), activities[-1]
+        return layerwise_gradient(model, activities, [*signals, error]), logits
 
     def learn_feedback(
         self, model: MLP, feedback: list[Array], x: Array, key: Key[Array, ""]

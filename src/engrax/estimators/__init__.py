@@ -2,6 +2,8 @@
 
 from ._associative_memory import AssociativeMemory
 from ._capacity import CapacityAdvice, CapacityWarning
+from ._continual import ContinualClassifier
+from ._continual_report import ForgettingReport
 from ._kan import KANClassifier, KANRegressor
 from ._mlp import MLPClassifier
 
@@ -9,6 +11,8 @@ __all__ = [
     "AssociativeMemory",
     "CapacityAdvice",
     "CapacityWarning",
+    "ContinualClassifier",
+    "ForgettingReport",
     "KANClassifier",
     "KANRegressor",
     "MLPClassifier",

@@ -29,7 +29,9 @@ Widths = tuple[int, ...]
 Hyper = dict[str, Array]
 
 
-def _layered(learner: Callable[..., Learner], *more: Any, **options: Any) -> Callable[..., Learner]:
+def layered(learner: Callable[..., Learner], *more: Any, **options: Any) -> Callable[..., Learner]:
+    """What makes a learner of an `MLP`, with AdamW."""
+
     def make(widths: Widths, blocks: int, hyper: Hyper) -> Learner:
         build = eqx.Partial(MLP, widths)
         return learner(build, *more, optax.adamw, hyper, **options)
@@ -66,28 +68,30 @@ def _noprop(widths: Widths, blocks: int, hyper: Hyper) -> Learner:
 
 
 CREDITS: dict[str, Callable[[Widths, int, Hyper], Learner]] = {
-    "backprop": _layered(GradientLearner, cross_entropy),
-    "feedback_alignment": _layered(FeedbackAlignment),
-    "sign_symmetric": _layered(FeedbackAlignment, sign_symmetric=True),
-    "direct_feedback_alignment": _layered(DirectFeedbackAlignment),
-    "direct_random_target_projection": _layered(DirectRandomTargetProjection),
-    "target_propagation": _layered(TargetPropagation),
+    "backprop": layered(GradientLearner, cross_entropy),
+    "feedback_alignment": layered(FeedbackAlignment),
+    "sign_symmetric": layered(FeedbackAlignment, sign_symmetric=True),
+    "direct_feedback_alignment": layered(DirectFeedbackAlignment),
+    "direct_random_target_projection": layered(DirectRandomTargetProjection),
+    "target_propagation": layered(TargetPropagation),
     "counter_current": _counter_current,
     "forward_forward": _forward_forward,
-    "forward_gradient": _layered(ForwardGradient),
+    "forward_gradient": layered(ForwardGradient),
     "noprop": _noprop,
 }
 """Name -> a call (widths, blocks, hyper) that makes the learner."""
+
+
+def rates(learning_rate: float, weight_decay: float) -> Hyper:
+    """AdamW's numbers as arrays."""
+    return {"learning_rate": jnp.float32(learning_rate), "weight_decay": jnp.float32(weight_decay)}
 
 
 def make_learner(
     credit: str, widths: Widths, blocks: int, learning_rate: float, weight_decay: float
 ) -> Learner:
     """The learner called `credit`, with AdamW at these rates."""
-    hyper = {
-        "learning_rate": jnp.float32(learning_rate), "weight_decay": jnp.float32(weight_decay)
-    }  # fmt: skip
-    return CREDITS[credit](widths, blocks, hyper)
+    return CREDITS[credit](widths, blocks, rates(learning_rate, weight_decay))
 
 
 def probabilities(learner: Learner, state: Any, x: Array) -> Array:

@@ -7,7 +7,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -16,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from engrax.nn import KAN, KANLayer, bases
 
+from ._checks import check_counts, check_rates
 from ._kan_training import BLOCK, Fit, Phase, Spec, chosen, fresh, left, predicted, trained
+from ._plain import from_plain, plain_leaves
 
 
 class _KANEstimator(BaseEstimator):
@@ -77,15 +78,8 @@ class _KANEstimator(BaseEstimator):
                 f"hidden_layer_sizes={sizes!r}; expected a tuple of positive whole numbers, or an "
                 "empty one for a net without hidden nodes."
             )
-        for name in ("functions", "epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name}={value!r}; expected a whole number of at least 1.")
-        if not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise ValueError(
-                f"learning_rate={self.learning_rate!r}, weight_decay={self.weight_decay!r}; "
-                "expected a rate above 0 and a decay of at least 0."
-            )
+        check_counts(self, "functions", "epochs", "batch_size")
+        check_rates(self)
         names = self._names() if isinstance(self.basis, str | list | tuple) else ()
         if not names or len(set(names)) < len(names):
             raise ValueError(
@@ -167,28 +161,15 @@ class _KANEstimator(BaseEstimator):
 
     def _keep(self, fit: Fit) -> None:
         """The state as plain arrays, which can be pickled."""
-        arrays = eqx.filter(fit, eqx.is_array)
-        self._leaves = [
-            np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
-            for leaf in jax.tree.leaves(arrays)
-        ]
+        self._leaves = plain_leaves(eqx.filter(fit, eqx.is_array))
 
     def _restored(self) -> Fit:
         shapes = eqx.filter_eval_shape(fresh, self._spec, jnp.int32(0))
         dynamic, static = eqx.partition(shapes, lambda a: isinstance(a, jax.ShapeDtypeStruct))
-        leaves, tree = jax.tree.flatten(dynamic)
-        arrays = [
-            jr.wrap_key_data(jnp.asarray(kept)) if _is_key(shape) else jnp.asarray(kept)
-            for kept, shape in zip(self._leaves, leaves, strict=True)
-        ]
-        return eqx.combine(tree.unflatten(arrays), static)
+        return eqx.combine(from_plain(dynamic, self._leaves), static)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_leaves")
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 class KANRegressor(RegressorMixin, _KANEstimator):

@@ -1,6 +1,5 @@
 """A multilayer perceptron classifier with a choice of how credit is assigned."""
 
-import numbers
 from typing import Any
 
 import equinox as eqx
@@ -10,13 +9,14 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from engrax.core import Batch, Learner
 
+from ._checks import check_counts, check_net, check_rates
 from ._credit import CREDITS, make_learner, probabilities
+from ._plain import from_plain, own_generator, plain_leaves
 
 
 class MLPClassifier(ClassifierMixin, BaseEstimator):
@@ -143,25 +143,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"credit={self.credit!r} is unknown; choose one of {', '.join(CREDITS)}."
             )
-        sizes = self.hidden_layer_sizes
-        whole = isinstance(sizes, tuple | list) and all(
-            isinstance(n, numbers.Integral) and int(n) >= 1 for n in sizes
-        )
-        wide = self.credit != "noprop" or (whole and len(sizes) == 1 and int(sizes[0]) > 1)
-        if not whole or not len(sizes) or not wide:
-            raise ValueError(
-                f"hidden_layer_sizes={sizes!r} with credit={self.credit!r}; expected a tuple of "
-                "positive whole numbers, and with 'noprop' a single one of at least 2."
-            )
-        for name in ("blocks", "epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name}={value!r}; expected a whole number of at least 1.")
-        if not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise ValueError(
-                f"learning_rate={self.learning_rate!r}, weight_decay={self.weight_decay!r}; "
-                "expected a rate above 0 and a decay of at least 0."
-            )
+        check_net(self.credit, self.hidden_layer_sizes)
+        check_counts(self, "blocks", "epochs", "batch_size")
+        check_rates(self)
 
     def _begin(self, classes: np.ndarray) -> None:
         if len(classes) < 2:
@@ -174,12 +158,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             (self.n_features_in_, *map(int, self.hidden_layer_sizes), len(classes)),
             int(self.blocks),
         )
-        self._random = check_random_state(self.random_state)
-        if isinstance(self.random_state, np.random.RandomState):
-            # A copy: `partial_fit` must not draw from a generator that the caller goes on with.
-            self._random = np.random.RandomState(self._random.randint(2**31 - 1))
-        elif self.random_state is None:
-            self._random = np.random.RandomState(np.random.default_rng().integers(2**31 - 1))
+        self._random = own_generator(self.random_state)
         seed = int(self._random.randint(2**31 - 1))
         self._keep(_initial(self._learner(), jr.key(seed)))
         self.loss_curve_ = []
@@ -205,22 +184,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
 
     def _keep(self, state: Any) -> None:
         """The state as plain arrays, which can be pickled."""
-        self._leaves = [
-            np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
-            for leaf in jax.tree.leaves(state)
-        ]
+        self._leaves = plain_leaves(state)
 
     def _restored(self) -> Any:
-        shapes, tree = jax.tree.flatten(_shapes(self._learner()))
-        leaves = [
-            jr.wrap_key_data(jnp.asarray(leaf)) if _is_key(shape) else jnp.asarray(leaf)
-            for leaf, shape in zip(self._leaves, shapes, strict=True)
-        ]
-        return tree.unflatten(leaves)
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return from_plain(_shapes(self._learner()), self._leaves)
 
 
 def _shapes(learner: Learner) -> Any:
