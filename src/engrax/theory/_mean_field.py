@@ -207,7 +207,7 @@ def _solve(model: Model, load: Number, temperature: Number, entropy: Number) -> 
             for column, values in zip(out, solved, strict=True):
                 column[chosen] = values
     solver = "hopfield_mean_field" if model.order == 2 else "dense_mean_field"
-    warn_of_points(solver, out.converged, ("load", "temperature", "entropy"), flat)
+    warn_of_points(solver, np.asarray(out.converged), ("load", "temperature", "entropy"), flat)
     return MeanField(*(column.reshape(given[0].shape) for column in out))
 
 
