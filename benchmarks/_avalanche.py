@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 try:
-    import torchvision  # noqa: F401
+    import torchvision  # noqa: F401 - to see whether it can be
 except RuntimeError:
     # Its compiled operators are of another build of PyTorch. Avalanche asks for none of them, but
     # declarations of these two have to be there for the import.
