@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from scipy import stats
 
 from engrax.continual import need_odds, rehearsal_weights
@@ -197,11 +198,10 @@ def _facilitation(run: Any) -> Figure:
         early = max(0, round(0.1 * traced.shape[-1]) - 1)
         figures.band(right, x, 100 * traced[..., early], label=label, color=color, linestyle=line)
     level = f"{100 * run.config.criterion:g} %"
-    left.set(xlabel="task", ylabel=f"steps to {level} test accuracy", yscale="log",
-             title=f"{censored} runs never got there")  # fmt: skip
-    left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
-    left.yaxis.set_major_formatter(ScalarFormatter())
-    left.yaxis.set_minor_formatter(NullFormatter())
+    reached = "all runs got there" if not censored else f"{censored} runs never got there"
+    left.set(xlabel="task", ylabel=f"steps to {level} test accuracy", yscale="log", title=reached)
+    left.yaxis.set_major_locator(MaxNLocator(6))
+    _plain(left.yaxis)
     right.set(xlabel="task", ylabel="test accuracy (%)", title="after a tenth of the phase")
     for panel in (left, right):
         panel.set_xticks(x[:: 1 if len(x) < 6 else 3])
@@ -229,6 +229,11 @@ def _need(run: Any) -> Figure:
         left.plot(lag, 100 * last / last.sum(), "x", color=INK, label="realized", markersize=6)
     left.set(xscale="log", yscale="log", xlabel="lag (phases)", ylabel="share of rehearsal (%)",
              title="phases, the last one")  # fmt: skip
+    left.set_xticks(lag)
+    for axis in (left.xaxis, left.yaxis):
+        _plain(axis)
+    left.set_yticks([2, 5, 10, 20, 50])
+    left.set_ylim(1, 60)
     _pooled_odds(run, right)
     right.set(xscale="log", yscale="log", xlabel="steps since it was last performed",
               ylabel="odds of being needed", title="stochastic environment")  # fmt: skip
@@ -267,7 +272,7 @@ def _pooled_odds(run: Any, panel: Axes) -> None:
                label=f"the same from lag 2 on, {later.slope:.2f}")  # fmt: skip
     exponential = np.exp(found.rate_intercept + found.rate * lag)
     panel.plot(lag, exponential, color=BLUE, linestyle="--", label="exponential")
-    panel.set_ylim(0.3 * min(y), 3 * max(y))
+    panel.set_ylim(0.01 * min(y), 3 * max(y))  # room for the legend
 
 
 def _seams(
@@ -334,6 +339,12 @@ def _rows(run: Any) -> list[tuple[str, np.ndarray]]:
             gap = average(run["power_small"]) - average(run[f"power_{name}"])
             rows.append((f"power law, b = {b:g}, {share}", 100 * gap.to_numpy()))
     return rows
+
+
+def _plain(axis: Axis) -> None:
+    """Numbers as they are along a logarithmic axis."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _legend_below(figure: Figure, panel: Axes) -> None:
