@@ -22,11 +22,14 @@ from ._projection import (
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
+from ._task_norms import TaskNorms, latent_weights, shared_norm_loss, task_norm_loss
 from ._tasks import TaskStream
+from ._variational_binary import EpochAnneal, VariationalBinary, tanh_anneal
 
 __all__ = [
     "ContinualLearner",
     "ElasticWeightConsolidation",
+    "EpochAnneal",
     "ExemplarReplay",
     "FiveDatasets",
     "GradientProjectionMemory",
@@ -37,9 +40,11 @@ __all__ = [
     "ReplayBuffer",
     "SplitTasks",
     "Stored",
+    "TaskNorms",
     "TaskSequence",
     "TaskStream",
     "TraceLearner",
+    "VariationalBinary",
     "WrappedLearner",
     "all_classes",
     "anchor_penalty",
@@ -52,8 +57,12 @@ __all__ = [
     "forgetting",
     "forward_transfer",
     "joined",
+    "latent_weights",
     "learning_accuracy",
     "masked_cross_entropy",
     "own_classes",
+    "shared_norm_loss",
+    "tanh_anneal",
     "task_cross_entropy",
+    "task_norm_loss",
 ]

@@ -41,6 +41,7 @@ from ._patterns import (
 )
 from ._repeated_facts import RepeatedFacts
 from ._streams import Batches, FullBatch, Scaling
+from ._teacher_student import TeacherStudentTask, teacher_student
 from ._text import TEXTS, Text, load_text, text_bytes
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "Sentence",
     "Slot",
     "Split",
+    "TeacherStudentTask",
     "Text",
     "acquisition",
     "active_pixels",
@@ -107,6 +109,7 @@ __all__ = [
     "read_idx",
     "second_order",
     "subset",
+    "teacher_student",
     "text_bytes",
     "trace_conditioning",
     "unblocking",
