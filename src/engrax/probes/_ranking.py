@@ -13,7 +13,7 @@ def ranking_auc(scores: Float[Array, " n"], positive: Bool[Array, " n"]) -> Floa
     n = len(scores)
     order = jnp.argsort(scores)
     # Ranks as shares of n: their sum stays exact enough in float32 for millions of entries.
-    ranks = jnp.zeros(n).at[order].set((jnp.arange(n) + 0.5) / n)
+    ranks = jnp.zeros(n).at[order].set((jnp.arange(n, dtype=jnp.float32) + 0.5) / n)
     share = positive.mean(dtype=jnp.float32)
     mean_rank = jnp.where(positive, ranks, 0).mean() / share
     return (mean_rank - share / 2) / (1 - share)

@@ -6,7 +6,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 def bernoulli_kl(
     theta: Float[Array, "*shape"],
-    reference: Float[Array, "*#shape"],
+    reference: Float[Array, "*shape"],
     beta: Float[ArrayLike, ""] = 1.0,
 ) -> Float[Array, "*shape"]:
     """``KL(q_theta || q_reference)`` of each weight, in nats.
@@ -22,7 +22,7 @@ def bernoulli_kl(
 
 def bernoulli_kl_gradient(
     theta: Float[Array, "*shape"],
-    reference: Float[Array, "*#shape"],
+    reference: Float[Array, "*shape"],
     beta: Float[ArrayLike, ""] = 1.0,
 ) -> Float[Array, "*shape"]:
     """The gradient of `bernoulli_kl` in theta: ``beta^2 sigma2 (theta - reference)``, exactly.
@@ -34,7 +34,7 @@ def bernoulli_kl_gradient(
 
 def bernoulli_kl_quadratic(
     theta: Float[Array, "*shape"],
-    reference: Float[Array, "*#shape"],
+    reference: Float[Array, "*shape"],
     beta: Float[ArrayLike, ""] = 1.0,
 ) -> Float[Array, "*shape"]:
     """`bernoulli_kl` to second order, ``beta^2 sigma2 (theta - reference)^2 / 2``.

@@ -79,7 +79,7 @@ def _mode(shift: Array, spread: Scalar, beta: Scalar) -> Array:
     def ratio(u: Array) -> Array:
         return jnp.exp(-(u**2) / 2 - LOG_ROOT_TWO_PI - log_ndtr(u))
 
-    def step(_: int, u: Array) -> Array:
+    def step(_: Array | int, u: Array) -> Array:
         k = ratio(u)
         return u - (u - shift - pull * k) / (1 + pull * k * (k + u))
 

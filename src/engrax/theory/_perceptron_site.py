@@ -51,8 +51,8 @@ class SiteTable(NamedTuple):
 def site_table(curvature: Scalar, stiffness: Scalar, largest: Scalar) -> SiteTable:
     """All averages for fields up to `largest`; a field's sign only flips m."""
     step = jnp.arcsinh(largest) / (_FIELDS - 1)
-    h = jnp.sinh(step * jnp.arange(_FIELDS))
-    exponent = curvature * M**2 + stiffness * _ENTROPY + LOG_MEASURE + h[:, None] * M
+    h = jnp.sinh(step * jnp.arange(_FIELDS, dtype=float))
+    exponent = _exponent(curvature, stiffness, h)
     top = exponent.max(1, keepdims=True)
     moments = jnp.exp(exponent - top) @ _FUNCTIONS
     total = moments[:, 0]
@@ -60,6 +60,14 @@ def site_table(curvature: Scalar, stiffness: Scalar, largest: Scalar) -> SiteTab
     values = jnp.stack([m, m2, sign, top[:, 0] + jnp.log(total)], 1)
     slopes = jnp.stack([m2 - m**2, m3 - m2 * m, size - sign * m, m], 1)
     return SiteTable(step, h, values, slopes)
+
+
+def _exponent(
+    curvature: Scalar, stiffness: Scalar, h: Float[Array, " fields"]
+) -> Float[Array, "fields u"]:
+    """The logarithm of the density of u, for each field."""
+    alone = curvature * M**2 + stiffness * _ENTROPY + LOG_MEASURE
+    return alone[None] + h[:, None] * M[None]
 
 
 def site_averages(
@@ -94,8 +102,8 @@ def mean_density(
     q0_hat: Scalar, r_hat: Scalar, qd_hat: Scalar, stiffness: Scalar
 ) -> Float[Array, " u"]:
     """The weights, which sum to 1, with which a weight's mean is tanh(u) after the first task."""
-    h = (jnp.sqrt(q0_hat) * Z + r_hat)[:, None]
-    exponent = (qd_hat - q0_hat / 2) * M**2 + stiffness * _ENTROPY + LOG_MEASURE + h * M
+    h = jnp.sqrt(q0_hat) * Z + r_hat
+    exponent = _exponent(qd_hat - q0_hat / 2, stiffness, h)
     weight = jnp.exp(exponent - exponent.max(1, keepdims=True))
     found = jnp.dot(Z_WEIGHTS, weight / weight.sum(1, keepdims=True))
     # Trapezoid on every second node; both ends, where nothing lies, are among them.
@@ -118,7 +126,7 @@ def second_task_site(
     largest = 9 * spread + jnp.abs(r_hat) + stiffness * U[-1] + 1
     table = site_table(qd_hat - q0_hat / 2, stiffness, largest)
     b = np.array([1.0, -1.0])
-    h = spread * _X[:, None, None] + r_hat * b[:, None] + stiffness * u
+    h = spread * _X[:, None, None] + r_hat * b[None, :, None] + stiffness * u[None, None, :]
     m, m2, sign, _ = site_averages(table, h)
     likely = (1 + similarity * b) / 2
 

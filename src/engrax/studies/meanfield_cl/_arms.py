@@ -48,7 +48,9 @@ _BY_EPOCH = dict.fromkeys(("loss", "variance", "kl", "kl_error"), ("epoch",))
 
 def arms(config: Config) -> Lazy:
     """All arms, each built when a claim needs it."""
-    return _perceptron_arms(config) | _deep_arms(config) | _pair_arms(config)
+    every = _perceptron_arms(config) | _deep_arms(config) | _pair_arms(config)
+    left_out = set(Config().beside) - set(config.beside)
+    return {name: build for name, build in every.items() if name not in left_out}
 
 
 def second_name(alpha: float) -> str:
