@@ -42,8 +42,9 @@ SPLIT_KEY = named(jr.key(0), "meanfield_cl/split")
 Lazy = dict[str, Callable[[], Arm | Reference]]
 
 _TESTED = ("accuracy", "own_accuracy", "accuracy_sample", "accuracy_sign")
-_BY_TASK = dict.fromkeys(_TESTED, ("tested",))
-_BY_EPOCH = dict.fromkeys(("loss", "variance", "kl", "kl_error"), ("epoch",))
+_Dims = dict[str, tuple[str, ...]]
+_BY_TASK: _Dims = dict.fromkeys(_TESTED, ("tested",))
+_BY_EPOCH: _Dims = dict.fromkeys(("loss", "variance", "kl", "kl_error"), ("epoch",))
 
 
 def arms(config: Config) -> Lazy:
@@ -215,7 +216,7 @@ def _permuted(config: Config, split: Split, learner: Learner) -> Arm:
 def _arm(
     config: Config,
     system: System,
-    dims: dict[str, tuple[str, ...]] = _BY_TASK,
+    dims: _Dims = _BY_TASK,
     **more: Any,
 ) -> Arm:
     tasks = np.arange(1, config.tasks + 1)

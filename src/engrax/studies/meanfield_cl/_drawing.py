@@ -13,7 +13,7 @@ def half_width(values: np.ndarray) -> np.ndarray:
     n = len(values)
     if n < 2:
         return np.zeros(values.shape[1:])
-    return stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
+    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n))
 
 
 def points(
