@@ -123,14 +123,17 @@ def pair(run: Any) -> Figure:
     tested = [str(name) for name in run["pair_variational"]["tested"].to_numpy()]
     titles = [f"after {tested[0]}", f"then after {tested[1]}"]
     figure, grid = figures.panels(2, xlabel="tested on", ylabel="test accuracy (%)", titles=titles)
+    figure.set_figheight(3.8)
     for place, name in enumerate(names):
         label, color = METHODS[name]
         for record, (marker, way) in _MODES.items():
             found = 100 * matrix(run[f"pair_{name}"], record).to_numpy()
             for panel, after in zip(grid, (0, 1), strict=True):
                 shift = 0.22 * (place - (len(names) - 1) / 2) + 0.06 * (list(_MODES).index(record))
+                # One entry a method, and the ways to test it once, for all of them.
+                entry = label if record == "accuracy" else way if place == 0 else None
                 points(panel, np.arange(2) + shift, found[:, after], marker=marker, color=color,
-                       label=f"{label}, {way}", filled=record == "accuracy")  # fmt: skip
+                       label=entry, filled=record == "accuracy")  # fmt: skip
     for panel in grid:
         panel.set_xticks([0, 1], tested)
         panel.set_xlim(-0.6, 1.6)
