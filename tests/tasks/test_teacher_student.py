@@ -13,9 +13,9 @@ def test_labels_are_the_teachers():
         assert set(np.unique(task.x)) == set(np.unique(task.teacher)) == {-1.0, 1.0}
 
 
-@pytest.mark.parametrize("similarity", [-1.0, -0.5, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("similarity", [-1.0, 0.5, 1.0])
 def test_teachers_are_as_similar_as_asked(similarity):
-    n = 40_000
+    n = 10_000
     first, second = teacher_student(KEY, n, (1 / n, 1 / n), similarity)
     # Five standard errors of a mean of coins.
     bound = 5 * np.sqrt((1 - similarity**2) / n)

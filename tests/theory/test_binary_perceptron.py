@@ -104,13 +104,16 @@ def test_the_margin_is_that_of_a_slow_integral(omega):
 def test_conjugates_are_derivatives_of_the_evidence():
     q0, r, qd, beta, h = 0.54, 0.38, 0.68, 20.0, 1e-5
 
-    def evidence(*overlaps):
-        with jax.enable_x64(True):
-            return float(margin_averages(*map(jnp.float64, (*overlaps, beta))).log_evidence)
+    solver = jax.jit(margin_averages)
 
-    with jax.enable_x64(True):
-        found = margin_averages(*map(jnp.float64, (q0, r, qd, beta)))
-        found = [float(a) for a in found]
+    def averages(*overlaps):
+        with jax.enable_x64(True):
+            return [float(a) for a in solver(*map(jnp.float64, (*overlaps, beta)))]
+
+    def evidence(*overlaps):
+        return averages(*overlaps)[-1]
+
+    found = averages(q0, r, qd)
     slopes = [
         (evidence(q0 + h, r, qd) - evidence(q0 - h, r, qd)) / (2 * h),
         (evidence(q0, r + h, qd) - evidence(q0, r - h, qd)) / (2 * h),
@@ -120,11 +123,10 @@ def test_conjugates_are_derivatives_of_the_evidence():
     np.testing.assert_allclose(found[:3], [-2 * slopes[0], slopes[1], slopes[2]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("i", [1])
-def test_solutions_are_stationary(i):
+def test_a_solution_is_stationary():
     with jax.enable_x64(True):
-        overlaps, hats = at(low(), i)
-        slope = jax.grad(free_entropy, argnums=(0, 1))(overlaps, hats, LOADS[i], 20.0)
+        overlaps, hats = at(low(), 1)
+        slope = jax.jit(jax.grad(free_entropy, argnums=(0, 1)))(overlaps, hats, LOADS[1], 20.0)
     np.testing.assert_allclose(np.asarray(jax.tree.leaves(slope)), 0, atol=1e-5)
 
 
@@ -151,14 +153,14 @@ def test_site_averages_are_those_of_sums():
         expected = [np.sum(w * f) / w.sum() for f in (m[1:-1], m[1:-1] ** 2, np.sign(m[1:-1]))]
         expected.append(np.log(w.sum() * (m[1] - m[0])) + exponent.max())
         with jax.enable_x64(True):
-            table = site_table(*map(jnp.float64, (curvature, stiffness, 40.0)))
-            found = np.asarray(site_averages(table, jnp.float64(h)))
+            table = jax.jit(site_table)(*map(jnp.float64, (curvature, stiffness, 40.0)))
+            found = np.asarray(jax.jit(site_averages)(table, jnp.float64(h)))
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
 
 TABLE = [
-    (1.0, 0.0, 1.0, (0.151, 0.469)),
     (1.0, 0.0, 2.0, (0.233, 0.420)),
+    (1.0, 0.0, 1.0, (0.151, 0.469)),
     (1.0, 0.0, 4.0, (0.375, 0.288)),
     (0.1, 0.0, 1.0, (0.414, 0.325)),
     (0.1, 0.0, 2.0, (0.500, 0.0025)),

@@ -44,7 +44,7 @@ def margin_averages(q0: Scalar, r: Scalar, qd: Scalar, beta: Scalar) -> Margin:
     log_phi = log_ndtr(u)
     k = jnp.exp(-(u**2) / 2 - LOG_ROOT_TWO_PI - log_phi)
     exponent = beta * log_phi - x**2 / 2
-    top = exponent.max(1, keepdims=True)
+    top = jax.lax.stop_gradient(exponent.max(1, keepdims=True))
     weight = jnp.exp(exponent - top)
     total = weight.sum(1)
 

@@ -329,8 +329,8 @@ def gradient_identity(weights: int = 1000) -> xr.Dataset:
         keys = jr.split(named(jr.key(0), "identity"), 3)
         theta, reference = (jr.normal(k, (weights,), jnp.float64) for k in keys[:2])
         beta = jr.uniform(keys[2], (weights,), jnp.float64, 0.5, 10.0)
-        exact = jax.vmap(jax.grad(bernoulli_kl))(theta, reference, beta)
-        formula = jax.vmap(bernoulli_kl_gradient)(theta, reference, beta)
+        exact = jax.jit(jax.vmap(jax.grad(bernoulli_kl)))(theta, reference, beta)
+        formula = jax.jit(jax.vmap(bernoulli_kl_gradient))(theta, reference, beta)
         deviation = jnp.max(jnp.abs(exact - formula)) / jnp.max(jnp.abs(formula))
         return xr.Dataset({"deviation": float(deviation)})
 
