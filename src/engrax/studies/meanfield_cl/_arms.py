@@ -1,6 +1,5 @@
 """The arms: students of teachers and their theory, deep networks and their baselines."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from engrax.lab import Arm, Reference, Tuning
 from engrax.tasks import Examples, Scaling, Split, load, subset
 from engrax.theory import bernoulli_kl, bernoulli_kl_gradient
 
-from . import _theory as theory
 from ._config import Config
 from ._deep import (
     ANNEALED,
@@ -34,12 +32,10 @@ from ._measures import (
     ValidationAccuracy,
     last_validation_accuracy,
 )
-from ._perceptron import FirstTask, SecondTask, Student, Students, after_first
+from ._perceptron_arms import Lazy, perceptron_arms
 
 SPLIT_KEY = named(jr.key(0), "meanfield_cl/split")
 """One split for the whole study: no seed's validation images are another's training images."""
-
-Lazy = dict[str, Callable[[], Arm | Reference]]
 
 _TESTED = ("accuracy", "own_accuracy", "accuracy_sample", "accuracy_sign")
 _Dims = dict[str, tuple[str, ...]]
@@ -49,89 +45,9 @@ _BY_EPOCH: _Dims = dict.fromkeys(("loss", "variance", "kl", "kl_error"), ("epoch
 
 def arms(config: Config) -> Lazy:
     """All arms, each built when a claim needs it."""
-    every = _perceptron_arms(config) | _deep_arms(config) | _pair_arms(config)
+    every = perceptron_arms(config) | _deep_arms(config) | _pair_arms(config)
     left_out = set(Config().beside) - set(config.beside)
     return {name: build for name, build in every.items() if name not in left_out}
-
-
-def second_name(alpha: float) -> str:
-    """The arm of C2 at a load of the second task."""
-    return f"second_{alpha:g}"
-
-
-def _perceptron_arms(config: Config) -> Lazy:
-    c = config
-    decay = c.decay
-    first = Student(c.first_load, c.first_rate, 0, decay, c.first_steps)
-
-    def second(alpha: float, first_arm: str, **grid: Any) -> Arm:
-        student = Student(alpha, c.second_rate, 0, decay, c.second_steps)
-        system = SecondTask(
-            c.pair_size, c.first_load, student, jnp.float32(0), jnp.asarray(c.gammas, jnp.float32)
-        )
-        return Arm(
-            system,
-            1,
-            dims=dict.fromkeys(("error1", "error2", "qd"), ("gamma",)),
-            coords={"gamma": list(c.gammas)},
-            needs=(first_arm,),
-            start=after_first,
-            **grid,
-        )
-
-    similarities = {"similarity": (_similarity, np.asarray(c.similarities, np.float32))}
-    return {
-        "theory": lambda: Reference(functools.partial(theory.first_task, c)),
-        "single": lambda: _students(
-            c,
-            [
-                Student(alpha, c.single_rate, c.single_batch, 0.0, c.single_epochs)
-                for alpha in (*c.loads, *c.late_loads)
-            ],
-        ),
-        "tuned": lambda: _students(
-            c,
-            [
-                Student(alpha, rate, batch, wd, c.single_epochs)
-                for alpha, rate, batch, wd in c.tuned
-            ],
-        ),
-        "potential": lambda: Reference(functools.partial(theory.second_task, c)),
-        "first": lambda: Arm(FirstTask(c.pair_size, first), 1),
-        **{
-            second_name(alpha): functools.partial(second, alpha, "first", grid=similarities)
-            for alpha in c.second_loads
-        },
-        "first_strong": lambda: Arm(FirstTask(c.pair_size, first._replace(rate=c.strong_rate)), 1),
-        "second_strong": lambda: second(1.0, "first_strong"),
-        "slowing": lambda: _slowing(c),
-    }
-
-
-def _similarity(system: Any) -> Any:
-    return system.similarity
-
-
-def _students(config: Config, students: list[Student]) -> Arm:
-    return Arm(
-        Students(config.size, tuple(students)),
-        len(students),
-        coords={"tick": np.array([student.alpha for student in students])},
-        seeds=config.single_seeds,
-    )
-
-
-def _slowing(config: Config) -> Arm:
-    students = tuple(
-        Student(alpha, config.slow_rate, 0, 0.0, config.slow_steps, "sgd")
-        for alpha in config.slow_loads
-    )
-    return Arm(
-        Students(config.slow_size, students, trace=True),
-        len(students),
-        dims={"trace": ("step",)},
-        coords={"tick": np.array(config.slow_loads)},
-    )
 
 
 def images(config: Config) -> Split:
@@ -333,6 +249,3 @@ def gradient_identity(weights: int = 1000) -> xr.Dataset:
         formula = jax.jit(jax.vmap(bernoulli_kl_gradient))(theta, reference, beta)
         deviation = jnp.max(jnp.abs(exact - formula)) / jnp.max(jnp.abs(formula))
         return xr.Dataset({"deviation": float(deviation)})
-
-
-__all__ = ["arms", "gradient_identity", "images", "pair_images", "second_name"]

@@ -9,8 +9,8 @@ import xarray as xr
 from engrax.continual import average_accuracy, backward_transfer
 from engrax.lab import Claim, Part, at_least, at_most, between, paired_difference
 
-from ._arms import second_name
 from ._config import SCALES
+from ._perceptron_arms import second_name
 
 LOADS = SCALES["cpu"].loads
 """Loads at which one task is held against the theory."""

@@ -26,8 +26,8 @@ class Config:
     beta: float = 20.0
     """Inverse temperature of the theory."""
     theory_loads: tuple[float, ...] = (
-        *(0.05, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1.1, 1.3, 1.45, 1.5, 1.55, 1.7, 1.9),
-    )
+        0.05, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1.1, 1.3, 1.45, 1.5, 1.55, 1.7, 1.9,
+    )  # fmt: skip
     """Alpha of the theory curves of one task, besides the loads of the simulations."""
     second_theory_loads: tuple[float, ...] = (0.1, 0.25, 1.5, 3.0)
     """Alpha of the second task on its theory curves, besides those of the simulations."""
