@@ -237,7 +237,7 @@ def test_all_scales_find_the_arms_of_their_claims():
     assert SCALES["cpu"].epochs * SCALES["cpu"].per_epoch == 1232
     tuned = arms(dataclasses.replace(CONFIG, tuning_seeds=1))["metaplastic"]().tuning
     assert tuned.values == tuple(range(1, 1 + len(metaplastic_table(CONFIG))))
-    assert len(metaplastic_table(SCALES["cpu"])) == 10
+    assert len(metaplastic_table(SCALES["cpu"])) == 16
 
 
 def test_smoke(smoke):

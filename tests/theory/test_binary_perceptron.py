@@ -200,6 +200,14 @@ def test_without_examples_the_first_task_stays_but_for_fluctuations():
     assert found.p2 == pytest.approx(float(found.p1), abs=1e-12)  # the teachers are one
 
 
+def test_a_perfect_student_has_an_error():
+    """Its overlap is 1 up to rounding, on either side."""
+    found = franz_parisi(reference(), np.array([3.0, 4.0]), 0.5, 0.1, init="informed")
+    assert found.converged.all()
+    np.testing.assert_allclose(found.error2, 0, atol=1e-5)
+    np.testing.assert_allclose(found.error1, 1 / 3, atol=1e-5)
+
+
 def test_both_starts_of_the_potential_meet_where_there_is_one_solution():
     informed = franz_parisi(reference(), 1.0, 0.0, 1.0, init="informed")
     np.testing.assert_allclose(informed.error1, 0.1507, atol=2e-4)

@@ -117,6 +117,11 @@ def free_entropy(
     return -qd_hat * qd + q0_hat * q0 / 2 - r_hat * r + log_z + energy
 
 
+def generalization_error(p: Scalar) -> Scalar:
+    """``arccos(p) / pi``; a perfect overlap may be above 1 by rounding."""
+    return jnp.arccos(jnp.clip(p, -1.0, 1.0)) / jnp.pi
+
+
 def conjugates_of(overlaps: Overlaps, alpha: Scalar, beta: Scalar) -> Overlaps:
     """What the data ask at these overlaps: the conjugates, in the overlaps' places."""
     found = margin_averages(*overlaps, beta)
@@ -152,7 +157,7 @@ def _solve(start: Overlaps, alpha: Scalar, beta: Scalar, prior: Scalar) -> Perce
     conjugates = conjugates_of(overlaps, alpha, beta)
     p = first_task_site(*conjugates, beta * prior)[1]
     return PerceptronMeanField(
-        alpha, beta, prior, *overlaps, *conjugates, p, jnp.arccos(p) / jnp.pi,
+        alpha, beta, prior, *overlaps, *conjugates, p, generalization_error(p),
         free_entropy(overlaps, conjugates, alpha, beta, prior), converged,
     )  # fmt: skip
 

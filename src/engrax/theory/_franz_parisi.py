@@ -11,6 +11,7 @@ from ._binary_perceptron import (
     INFORMED,
     PerceptronMeanField,
     conjugates_of,
+    generalization_error,
     solve_overlaps,
 )
 from ._perceptron_site import Overlaps, mean_density, second_task_site
@@ -115,7 +116,7 @@ def _solve(
 
     overlaps, converged = solve_overlaps(lambda old: site(old)[0], start)
     _, p1, p2 = site(overlaps)
-    error1, error2 = jnp.arccos(p1) / jnp.pi, jnp.arccos(p2) / jnp.pi
+    error1, error2 = generalization_error(p1), generalization_error(p2)
     hats = conjugates_of(overlaps, alpha2, beta)
     return FranzParisi(*overlaps, *hats, p1, p2, error1, error2, converged)
 

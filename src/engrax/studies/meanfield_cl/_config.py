@@ -29,7 +29,7 @@ class Config:
         0.05, 0.1, 0.3, 0.4, 0.6, 0.7, 0.9, 1.1, 1.3, 1.45, 1.5, 1.55, 1.7, 1.9,
     )  # fmt: skip
     """Alpha of the theory curves of one task, besides the loads of the simulations."""
-    second_theory_loads: tuple[float, ...] = (0.1, 0.25, 1.5, 3.0)
+    second_theory_loads: tuple[float, ...] = (0.1, 0.25, 0.75, 1.25, 1.5, 1.75, 2.5, 3.0, 3.5)
     """Alpha of the second task on its theory curves, besides those of the simulations."""
 
     size: int = 1000
@@ -116,10 +116,10 @@ class Config:
     pair_rate: float = 0.005
     """Learning rate of Adam on the pair."""
 
-    metas: tuple[float, ...] = (0.0, 0.5, 1.0, 1.35, 2.0)
-    """Strengths of metaplasticity that the baseline chooses from."""
+    metas: tuple[float, ...] = (0.0, 0.5, 1.0, 1.35, 2.0, 3.0, 5.0, 8.0)
+    """Strengths of metaplasticity that the baseline chooses from, until the best lies inside."""
     meta_rates: tuple[float, ...] = (0.001, 0.005)
-    """Learning rates that the metaplastic baseline chooses from."""
+    """Learning rates that the metaplastic baseline chooses from; 0.02 is worse on spare seeds."""
     meta_decay: float = 1e-7
     """Coupled weight decay of the metaplastic baseline."""
     meta_hidden: tuple[int, ...] | None = None

@@ -36,6 +36,7 @@ def forgetting(run: Any) -> Figure:
         ylabel="test accuracy (%)",
         titles=["mean over tasks so far", "first task"],
     )
+    figure.set_figheight(4.6)
     for name, (label, color) in METHODS.items():
         if name not in run:
             continue
@@ -103,7 +104,7 @@ def plasticity(run: Any) -> Figure:
 def divergence(run: Any) -> Figure:
     """By how much the quadratic form of the divergence is off, epoch by epoch."""
     figure, panel = figures.axes(
-        xlabel="epoch", ylabel="relative error of second order (%)\nmedian of an epoch", height=3.2
+        xlabel="epoch", ylabel="relative error (%)\nmedian of an epoch", height=3.4
     )
     for name in ("variational", "no_prior", "fixed"):
         if name in run:

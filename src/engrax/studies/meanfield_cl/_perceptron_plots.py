@@ -17,7 +17,7 @@ _QUANTITIES = {
     "qd": "qd: means with themselves",
 }
 FIRST, SECOND = figures.PALETTE[1], figures.PALETTE[2]
-_PERFECT = 0.98
+_PERFECT, _GOOD = 0.98, 0.95
 
 
 def single_task(run: Any) -> Figure:
@@ -29,10 +29,12 @@ def single_task(run: Any) -> Figure:
     for panel, name in zip(grid, _QUANTITIES, strict=True):
         loads = theory["load"].to_numpy()
         low, high = (theory[name].sel(branch=b).to_numpy() for b in ("low", "high"))
-        panel.plot(loads, low, color=figures.PALETTE[0], label="theory, from ignorance")
-        apart = np.abs(high - low) > 1e-3
-        panel.plot(loads[apart], high[apart], color=figures.PALETTE[0], linestyle="--",
-                   label="theory, from the teacher")  # fmt: skip
+        p = theory["p"].transpose("branch", "load").to_numpy()
+        # Where the low branch has ended both starts find the nearly perfect student.
+        poor, good = p[0] < _PERFECT, p[1] >= _GOOD
+        panel.plot(loads[poor], low[poor], color=figures.PALETTE[0], label="theory, poor student")
+        panel.plot(loads[good], high[good], color=figures.PALETTE[0], linestyle="--",
+                   label="theory, nearly perfect student")  # fmt: skip
         for arm, label, color, shift in (
             ("single", "Adam, one setting", FIRST, 0.0),
             ("tuned", "Adam, the authors' settings", SECOND, 0.02),
