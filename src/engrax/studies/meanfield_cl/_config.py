@@ -136,7 +136,14 @@ class Config:
     """Images from which elastic weight consolidation takes its Fisher diagonal."""
     tuning_seeds: int = 2
     """Spare seeds that choose; 0 takes middle values."""
-    beside: tuple[str, ...] = ("previous_task", "metaplastic_per_task", "sgd")
+    beside: tuple[str, ...] = (
+        "previous_task",
+        "metaplastic_per_task",
+        "sgd",
+        "pair_variational",
+        "pair_no_prior",
+        "pair_no_prior_fixed",
+    )
     """Arms that claims show beside what they judge, and that may be left out."""
 
     @property
@@ -150,8 +157,8 @@ SMOKE = Config(
     theory_loads=(),
     second_theory_loads=(),
     size=40,
-    loads=(0.5, 1.0),
-    late_loads=(1.6,),
+    loads=(0.5,),
+    late_loads=(),
     single_seeds=2,
     single_batch=16,
     single_epochs=4,
@@ -159,6 +166,7 @@ SMOKE = Config(
     pair_size=30,
     second_loads=(1.0,),
     similarities=(0.0,),
+    gammas=(1.0, 0.0),
     first_steps=20,
     second_steps=20,
     slow_size=30,

@@ -49,7 +49,7 @@ def single_task(run: Any) -> Figure:
     found = run["single"]["p"].transpose("seed", "tick")
     for load in found["tick"].to_numpy()[found["tick"].to_numpy() > 1.3]:
         share = float((found.sel(tick=load) > _PERFECT).mean())
-        grid[0].text(load, 0.42, f"{share:.0%}", ha="center", fontsize=8)
+        grid[0].text(load, 0.42, f"{share:.0%}", ha="center", fontsize=7)
     grid[0].text(1.03, 0.5, f"seeds with p > {_PERFECT}:", fontsize=8)
     legend_below(figure, grid[0], 2)
     return figure
