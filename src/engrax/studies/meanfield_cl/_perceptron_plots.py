@@ -47,10 +47,12 @@ def single_task(run: Any) -> Figure:
     grid[0].set_ylabel("order parameter")
     grid[2].set_ylabel("order parameter")
     found = run["single"]["p"].transpose("seed", "tick")
-    for load in found["tick"].to_numpy()[found["tick"].to_numpy() > 1.3]:
+    late = found["tick"].to_numpy()[found["tick"].to_numpy() > 1.3]
+    for load in late:
         share = float((found.sel(tick=load) > _PERFECT).mean())
         grid[0].text(load, 0.42, f"{share:.0%}", ha="center", fontsize=7)
-    grid[0].text(1.03, 0.5, f"seeds with p > {_PERFECT}:", fontsize=8)
+    if late.size:
+        grid[0].text(1.03, 0.5, f"seeds with p > {_PERFECT}:", fontsize=8)
     legend_below(figure, grid[0], 2)
     return figure
 
