@@ -2,14 +2,18 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
-PACKAGES = dict.fromkeys(("hlop", "spiking"), ("snntorch", "spikingjelly"))
+PACKAGES = dict.fromkeys(("gpu", "hlop", "spiking"), ("snntorch", "spikingjelly"))
 """What a topic imports beyond PyTorch."""
-VARIABLES = {"bdh": "ENGRAX_BDH_REFERENCE", "reservoir": "ENGRAX_BRIAN"}
+VARIABLES = {
+    **dict.fromkeys(("bdh", "gpu"), "ENGRAX_BDH_REFERENCE"),
+    "reservoir": "ENGRAX_BRIAN",
+}
 """The variable that says where a topic's peer is, if it cannot be a package beside ours."""
 
 
@@ -18,6 +22,8 @@ def missing(topic: str) -> str | None:
     absent = [p for p in ("torch", *PACKAGES.get(topic, ())) if importlib.util.find_spec(p) is None]
     if absent:
         return f"{topic} needs {', '.join(absent)} installed; see benchmarks/README.md"
+    if topic == "gpu" and not shutil.which("nvidia-smi"):
+        return "gpu needs a GPU, and there is no nvidia-smi"
     variable = VARIABLES.get(topic)
     if variable and variable not in os.environ:
         return f"{topic} needs {variable}, the place of its peer; see benchmarks/README.md"

@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
-import torch
 
 VARIABLE = "ENGRAX_EFFICIENT_KAN"
 _FILE = Path("src") / "efficient_kan" / "kan.py"
@@ -39,8 +39,10 @@ def module(place: Path) -> ModuleType:
     return loaded
 
 
-def efficient_kan(place: Path, model) -> torch.nn.Module:
+def efficient_kan(place: Path, model) -> Any:
     """efficient-kan's net with the weights of ours: no scale of its own for each spline."""
+    import torch
+
     widths = [model.layers[0].coefficients.shape[2]]
     widths += [layer.coefficients.shape[0] for layer in model.layers]
     kan = module(place)
@@ -58,7 +60,7 @@ def efficient_kan(place: Path, model) -> torch.nn.Module:
     return made
 
 
-def pykan(widths: tuple[int, ...], *, fast: bool) -> torch.nn.Module | None:
+def pykan(widths: tuple[int, ...], *, fast: bool) -> Any:
     """pykan's net with the same grids, or None where it is not installed; weights are its own.
 
     `fast` is its documented way to speed: `.speed()`, which leaves out the symbolic branch.

@@ -23,13 +23,16 @@ def describe() -> dict[str, str]:
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
     versions = {name: importlib.metadata.version(name) for name in ("jax", "torch", "numpy")}
-    return {
+    described = {
         "processor": model,
         "cores": str(os.cpu_count()),
         "cores used": str(THREADS),
         "python": platform.python_version(),
         **versions,
     }
+    if jax.default_backend() == "cpu":
+        return described
+    return {"accelerator": jax.devices()[0].device_kind, **described}
 
 
 def product_rate(size: int = 1024, times: int = 20) -> float:

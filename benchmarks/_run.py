@@ -1,5 +1,6 @@
 """A topic as a program: choose the threads, compare, write the ledger and the page."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 
 import jax
@@ -10,7 +11,8 @@ from ._report import Comparison, record
 
 def measure(topic: str, comparisons: Callable[[], Iterable[Comparison]]) -> None:
     """Runs a topic; each comparison is printed and kept as soon as it is there."""
-    jax.config.update("jax_num_cpu_devices", THREADS)
+    with contextlib.suppress(RuntimeError):  # JAX has started, to look for an accelerator
+        jax.config.update("jax_num_cpu_devices", THREADS)
     done: list[Comparison] = []
     for comparison in comparisons():
         done.append(comparison)

@@ -14,6 +14,7 @@ import numpy as np
 
 from engrax.core import simulate
 from engrax.memory import DenseAssociativeMemory, Glauber
+from engrax.memory._glauber import site_order
 
 from ._report import Comparison
 from ._run import measure
@@ -69,7 +70,7 @@ def agreement(system: Glauber, peer: Peer) -> float:
     for chain in range(CHAINS):
         key = system.init(key=jr.fold_in(jr.key(0), chain))["key"]
         order_key, noise_key = jr.split(jr.split(jr.fold_in(key, 0), 1)[0])
-        sites.append(np.asarray(jr.permutation(order_key, n)))
+        sites.append(np.asarray(site_order(order_key, n)))
         uniform.append(np.asarray(jr.uniform(noise_key, (n,))))
     spins = peer.start.copy()
     peer.sweep(spins, np.stack(sites), np.stack(uniform))

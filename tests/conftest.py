@@ -5,6 +5,8 @@ import pathlib
 import warnings
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Without it scikit-learn leaves out its check of the array API.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 # Tests compile much and compute little: without optimizations in LLVM they take two thirds.
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
 

@@ -29,7 +29,9 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_study(
-        STUDY, out=tmp_path_factory.mktemp("ledger") / "run", command="engrax run tiny"
+        STUDY,
+        out=tmp_path_factory.mktemp("ledger") / "run",
+        command="engrax run tiny --out 'a folder' --record",
     )
 
 
@@ -40,7 +42,18 @@ def test_a_record_holds_what_the_table_and_a_reader_need(run, tmp_path) -> None:
     assert entry["claims_hash"] == claims_hash(CLAIMS)
     assert len(entry["claims"][0]["parts"][0]["values"]) == 6
     assert entry["sources"][0]["environment"]["cores"] >= 1
+    assert entry["sources"][0]["command"] == "engrax run tiny --record"
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_table_says_where_the_minutes_were_spent(run, tmp_path) -> None:
+    path = record(run, tmp_path)
+    entry = json.loads(path.read_text())
+    source = entry["sources"][0]
+    card = {**source, "minutes": 3.0, "environment": {**source["environment"], "devices": ["H9"]}}
+    cores = {**source, "minutes": 2.4, "environment": {**source["environment"], "cores": 7}}
+    path.write_text(json.dumps({**entry, "sources": [cores, card, cores]}))
+    assert "5 min on 7 cores, 3 min on H9" in studies_table(tmp_path)
 
 
 def test_recording_twice_writes_the_same_bytes(run, tmp_path) -> None:

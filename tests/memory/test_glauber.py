@@ -10,6 +10,7 @@ import pytest
 
 from engrax.core import simulate
 from engrax.memory import DenseAssociativeMemory, Glauber, HopfieldNetwork, glauber, retrieve
+from engrax.memory._glauber import site_order
 from engrax.tasks import averaged_examples, flip, random_patterns
 
 
@@ -104,6 +105,31 @@ def test_a_damaged_pattern_is_restored(schedule):
     # 5 sweeps leave about N e^-5 spins that a subset never chose; the field is 1.5 at T = 0.05.
     assert float(overlaps[-1, 4]) > 0.97
     np.testing.assert_allclose(overlaps[-1], net.overlaps(spins), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 64, 100])
+def test_every_site_is_visited_once_in_an_order_that_favors_none(size):
+    orders = np.asarray(jax.vmap(lambda key: site_order(key, size))(jr.split(jr.key(0), 2000)))
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(size), (2000, 1)))
+    # The site in each position: uniform on 0 .. N - 1, so its mean over 2,000 orders has a
+    # standard error of N / sqrt(12 * 2000); 100 positions, 4.5 of them.
+    gap = np.abs(orders.mean(0) - (size - 1) / 2).max()
+    assert gap <= 4.5 * size / np.sqrt(12 * 2000)
+
+
+def test_a_sweep_is_that_of_a_slow_loop():
+    patterns = random_patterns(jr.key(0), 5, 40)
+    net, beta, spins = HopfieldNetwork.from_patterns(patterns), 1.5, patterns[0]
+    moved, _ = glauber(jr.key(3), net, spins, beta, 1)
+    order_key, noise_key = jr.split(jr.split(jr.key(3), 1)[0])
+    uniform = np.asarray(jr.uniform(noise_key, (40,)))
+    xi, state = np.asarray(patterns, float), np.asarray(spins, float).copy()
+    couplings = xi.T @ xi / 40
+    np.fill_diagonal(couplings, 0)
+    for k, site in enumerate(np.asarray(site_order(order_key, 40))):
+        up = uniform[k] < 1 / (1 + np.exp(-2 * beta * couplings[site] @ state))
+        state[site] = 1.0 if up else -1.0
+    np.testing.assert_array_equal(moved, state)
 
 
 def test_the_subset_schedule_agrees_with_the_sequential_one_at_moderate_load():

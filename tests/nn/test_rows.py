@@ -107,9 +107,10 @@ def by_bisection(y):
 def test_the_projection_is_the_nearest_point_of_the_simplex(y):
     x = np.asarray(project(y))
     assert x.min() >= 0
-    np.testing.assert_allclose(x.sum(-1), 1, atol=2e-6)
-    np.testing.assert_allclose(x, [by_bisection(row) for row in y.astype(float)], atol=2e-6)
-    np.testing.assert_allclose(project(x), x, atol=1e-6)
+    # The threshold comes from sums up to 21, rounded to 2e-6, and is taken off up to 7 times.
+    np.testing.assert_allclose(x.sum(-1), 1, atol=1e-5)
+    np.testing.assert_allclose(x, [by_bisection(row) for row in y.astype(float)], atol=4e-6)
+    np.testing.assert_allclose(project(x), x, atol=1e-5)
 
 
 def test_the_projection_keeps_the_simplex_and_its_slope_is_centered_on_the_support():

@@ -146,7 +146,7 @@ def test_a_loss_scores_every_family_kept_alone():
     layer = model.layers[0]
     losses = np.zeros((2, 3, 3))
     for j, i, k in np.ndindex(losses.shape):
-        shares = layer.shares(0.7).at[j, i].set(jnp.arange(3) == k)
+        shares = layer.shares(0.7).at[j, i].set(jax.nn.one_hot(k, 3))
         fixed = eqx.tree_at(lambda m: m.gates, layer, 0.7 * jnp.log(jnp.maximum(shares, 1e-30)))
         losses[j, i, k] = ((fixed(X, 0.7) - y) ** 2).mean()
     shares = 1 / losses / (1 / losses).sum(-1, keepdims=True)

@@ -37,6 +37,18 @@ def test_tokens_are_one_hot_vectors(parametrization):
     np.testing.assert_allclose(net.table().reshape(P * P, P), jax.vmap(net)(pairs), atol=1e-5)
 
 
+@pytest.mark.parametrize("parametrization", ["standard", "ntk"])
+def test_columns_are_the_one_hot_inputs(parametrization):
+    net = TwoLayerNet(5, 9, 3, parametrization=parametrization, key=jr.key(2))
+    np.testing.assert_allclose(net.columns(), jax.vmap(net)(jnp.eye(5)), atol=1e-6)
+    slow, fast = (
+        jax.grad(lambda net, f=f: jnp.sum(f(net) ** 3))(net)
+        for f in (lambda net: jax.vmap(net)(jnp.eye(5)), TwoLayerNet.columns)
+    )
+    for a, b in zip(jax.tree.leaves(slow), jax.tree.leaves(fast), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_three_tokens_share_the_columns_in_three_blocks():
     net = TwoLayerNet(12, 5, 2, key=jr.key(0))
     tokens = jnp.array([1, 3, 0])

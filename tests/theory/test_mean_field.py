@@ -220,3 +220,12 @@ def test_kernels_of_the_noise():
 def test_bad_numbers_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_did_not_converge_is_told():
+    """At the end of the retrieval branch the iteration slows down without bound."""
+    end = float(retrieval_spinodal(3, 0.2).load)
+    loads = np.array([end / 2, end * (1 + 1e-7)])
+    with pytest.warns(RuntimeWarning, match=r"dense_mean_field did not converge at 1 of 2 points"):
+        found = dense_mean_field(3, loads, 0.2)
+    np.testing.assert_array_equal(found.converged, [True, False])

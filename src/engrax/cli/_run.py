@@ -17,6 +17,7 @@ from engrax.lab import Interrupted, Run, RunError, Study, plan_record, record, r
 from ._claims import print_claims
 from ._errors import UsageError
 from ._installed import installed
+from ._jax import multiply_exactly
 from ._parse import parse
 from ._progress import Display
 
@@ -63,6 +64,7 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
             plan_record(study, options.scale, config, RESULTS)
         except RunError as error:
             raise UsageError(f"--record: {error}") from error
+    multiply_exactly()
     with Display() as display:
         try:
             done = run_study(

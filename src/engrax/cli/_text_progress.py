@@ -1,49 +1,16 @@
 """Where training stands: a bar on a terminal, a line a report in a log."""
 
-import sys
-from types import TracebackType
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from engrax.text import Report
 
+from ._bar import Bar
 
-class TrainingBar:
-    """Shows what `train_language_model` reports, on stderr; stdout is for results."""
+
+class TrainingBar(Bar):
+    """Shows what `train_language_model` reports."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, file=sys.stderr)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
+        super().__init__(width=24)
         self.task = self.bar.add_task("compiling", total=None)
-
-    def __enter__(self) -> "TrainingBar":
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bar.stop()
 
     def update(self, report: Report) -> None:
         """Takes one report."""
@@ -52,14 +19,4 @@ class TrainingBar:
             "bits per byte"
         )
         self.bar.update(self.task, description=said, completed=report.step, total=report.steps)
-        if not self.console.is_terminal:
-            self.console.print(
-                f"step {report.step} of {report.steps}: {said}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-
-    def warn(self, sentence: str) -> None:
-        """Prints a sentence above the bar."""
-        self.console.print(f"engrax: {sentence}", highlight=False, soft_wrap=True, markup=False)
+        self.log(f"step {report.step} of {report.steps}: {said}")

@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def _entry(run: Run) -> dict[str, Any]:
 
 def _source(run: Run) -> dict[str, Any]:
     return {
-        "command": run.command,
+        "command": _anywhere(run.command),
         "minutes": round(run.minutes, 2),
         "environment": run.environment,
         "diverged": [list(lost) for lost in run.diverged],
@@ -211,10 +212,29 @@ def _row(entry: Mapping[str, Any]) -> str:
                 parts.append(f"and {len(worst) - SHOWN} more parts")
             measured = f"**{claim.verdict}**. {claim.text}<br>{'<br>'.join(parts)}"
     verdicts = ", ".join(f"{claim.name} {claim.verdict}" for claim in claims)
-    minutes = sum(source["minutes"] for source in entry["sources"])
-    cost = f"{entry['scale']}, {entry['config']['seeds']} seeds, {minutes:.0f} min"
+    cost = f"{entry['scale']}, {entry['config']['seeds']} seeds, {_minutes(entry['sources'])}"
     cells = (f"`{study}`", title, measured, verdicts, cost)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _anywhere(command: str) -> str:
+    """The command without `--out`: a folder of one machine says nothing on another."""
+    words = shlex.split(command)
+    while "--out" in words:
+        at = words.index("--out")
+        del words[at : at + 2]
+    return shlex.join(words)
+
+
+def _minutes(sources: Iterable[Mapping[str, Any]]) -> str:
+    """Minutes on each kind of machine: its accelerator, or its number of cores."""
+    spent: dict[str, float] = {}
+    for source in sources:
+        machine = source["environment"]
+        kind = machine["devices"][0]
+        where = f"{machine['cores']} cores" if kind == "cpu" else kind
+        spent[where] = spent.get(where, 0.0) + source["minutes"]
+    return ", ".join(f"{minutes:.0f} min on {where}" for where, minutes in spent.items())
 
 
 def _without_source(claim: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Int8
 
-from ._network import SpinNetwork
+from ._hopfield import HopfieldNetwork
+from ._network import SpinNetwork, Tables
 from ._symmetric import Scalars, symmetric_polynomials
 
 Interactions = Literal["distinct", "all"]
-Tables = tuple[Array, list[Scalars]]
 
 
 class DenseAssociativeMemory(SpinNetwork):
@@ -29,7 +30,7 @@ class DenseAssociativeMemory(SpinNetwork):
 
     - `patterns`: ``(K, N)``. int8 means exactly +-1 (faster, and checked nowhere: no blanks here);
       floats are averages of examples, divided by the root of their second moment so that the
-      temperature keeps its meaning (see `engrax.tasks.class_averages`).
+      temperature keeps its meaning. `from_patterns`, `supervised` and `unsupervised` see to both.
     - `order`: P, at least 2 and at most N.
 
     Source: Agliari et al., arXiv 2212.00606; Krotov and Hopfield (2016) for the overlap form.
@@ -55,6 +56,56 @@ class DenseAssociativeMemory(SpinNetwork):
                 f"interactions={self.interactions!r} is unknown, expected 'distinct' or 'all'; "
                 "use 'distinct' to compare with the replica-symmetric theory."
             )
+
+    @classmethod
+    def from_patterns(
+        cls,
+        patterns: Int8[Array, "K N"] | Float[Array, "K N"],
+        order: int,
+        interactions: Interactions = "distinct",
+    ) -> "DenseAssociativeMemory":
+        """Stores patterns of any values: +-1 as they are, others divided by their root mean square.
+
+        Raises ValueError for patterns that are not (K, N), or all zero where that is known.
+        """
+        patterns = jnp.asarray(patterns)
+        known = not isinstance(patterns, Tracer)
+        if known and patterns.ndim == 2 and bool(jnp.all(jnp.abs(_real(patterns)) == 1)):
+            return cls(patterns.astype(jnp.int8), order, interactions)
+        hopfield = HopfieldNetwork.from_patterns(patterns)
+        return cls(hopfield.factor * jnp.sqrt(hopfield.scale), order, interactions)
+
+    @classmethod
+    def supervised(
+        cls,
+        examples: Int8[Array, "K M N"] | Float[Array, "K M N"],
+        order: int,
+        interactions: Interactions = "distinct",
+    ) -> "DenseAssociativeMemory":
+        """Stores the average of each class's examples, divided by their root mean square.
+
+        Raises ValueError for examples that are not (K, M, N).
+        """
+        hopfield = HopfieldNetwork.supervised(examples)
+        return cls(hopfield.factor * jnp.sqrt(hopfield.scale), order, interactions)
+
+    @classmethod
+    def unsupervised(
+        cls,
+        examples: Int8[Array, "*classes M N"] | Float[Array, "*classes M N"],
+        order: int,
+        interactions: Interactions = "distinct",
+    ) -> "DenseAssociativeMemory":
+        """Stores every example by itself, in units as if the M of a class shared one energy.
+
+        With R the second moment of the class averages, an example enters as
+        ``eta / (sqrt(R) M^(1/P))``. Shapes and errors as in `HopfieldNetwork.unsupervised`, which
+        this is for P = 2.
+        """
+        hopfield = HopfieldNetwork.unsupervised(examples)
+        count = examples.shape[-2] if examples.ndim == 3 else 1
+        unit = jnp.sqrt(hopfield.scale * count) / count ** (1 / order)
+        return cls(hopfield.factor * unit, order, interactions)
 
     @property
     def size(self) -> int:
@@ -119,7 +170,7 @@ class DenseAssociativeMemory(SpinNetwork):
                 even.append(
                     float(self.size) if self.binary else jnp.sum(_power(self.patterns, k), axis=1)
                 )
-        return self.patterns.T, even
+        return Tables(self.patterns.T, even)
 
     def sums(self, spins: Int8[Array, " N"]) -> Float[Array, "powers K"]:
         """Odd power sums ``p_1, p_3, ...``; p_1 alone for +-1 patterns and for ``"all"``."""
@@ -134,8 +185,7 @@ class DenseAssociativeMemory(SpinNetwork):
         spin: Float[Array, ""],
     ) -> tuple[Float[Array, ""], Float[Array, "powers K"], Float[Array, "powers K"]]:
         """Field on one spin from the cavity polynomial, in O(K)."""
-        rows, even = tables
-        eta = _real(rows[site])
+        eta = _real(tables.rows[site])
         contribution = jnp.stack([_power(eta, k) for k in self._odd_powers])
         without = sums - spin * contribution
         if self.interactions == "all":
@@ -146,7 +196,7 @@ class DenseAssociativeMemory(SpinNetwork):
                 cavity_sums.append(without[0 if self.binary else k // 2])
             else:
                 own = 1.0 if self.binary else _power(eta, k)
-                cavity_sums.append(even[k // 2 - 1] - own)
+                cavity_sums.append(tables.rest[k // 2 - 1] - own)
         rest = symmetric_polynomials(cavity_sums, self.order - 1)[self.order - 1]
         # A dot product, since XLA on CPU vectorizes it and not a plain sum.
         return self.field_scale * (eta @ rest), without, contribution

@@ -1,9 +1,17 @@
 """What a network of +-1 spins must offer to be sampled."""
 
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int, Int8, PyTree
+
+
+class Tables(NamedTuple):
+    """What a sequential sweep reads and never changes."""
+
+    rows: Array  # (N, ...): one site a contiguous row, which a sweep puts in its own order
+    rest: PyTree[Array | float] = ()  # what belongs to no site
 
 
 class SpinNetwork(eqx.Module):
@@ -35,8 +43,8 @@ class SpinNetwork(eqx.Module):
         """Overlap of the state with each stored pattern."""
 
     @abc.abstractmethod
-    def tables(self) -> PyTree[Array]:
-        """Loop-invariant arrays, arranged so that one site is one contiguous row."""
+    def tables(self) -> Tables:
+        """Loop-invariant arrays, sites in ascending order."""
 
     @abc.abstractmethod
     def sums(self, spins: Int8[Array, " N"]) -> Float[Array, "powers K"]:
@@ -45,12 +53,12 @@ class SpinNetwork(eqx.Module):
     @abc.abstractmethod
     def cavity(
         self,
-        tables: PyTree[Array],
+        tables: Tables,
         sums: Float[Array, "powers K"],
         site: Int[Array, ""],
         spin: Float[Array, ""],
     ) -> tuple[Float[Array, ""], Float[Array, "powers K"], Float[Array, "powers K"]]:
-        """Field on one site, the sums without that site, and the site's contribution at spin +1.
+        """Field on the site of row `site`, the sums without it, and its contribution at spin +1.
 
         The sums after the update are ``without + new_spin * contribution``.
         """

@@ -340,7 +340,7 @@ def head_decays(heads: int, memory: float) -> tuple[float, ...]:
 
 def normalized(x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     """Layer normalization without parameters, eps 1e-5, computed in float32."""
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     centered = wide - wide.mean(-1, keepdims=True)
     scale = lax.rsqrt((centered * centered).mean(-1, keepdims=True) + 1e-5)
     return (centered * scale).astype(x.dtype)

@@ -64,7 +64,9 @@ class NormedDense(eqx.Module):
 Layers = tuple[NormedDense, ...]
 
 
-def run_layers(layers: Layers, x: Float[Array, "batch in"], *, training: bool):
+def run_layers(
+    layers: Layers, x: Float[Array, "batch in"], *, training: bool
+) -> tuple[Float[Array, "batch out"], Layers]:
     """The layers in a row: outputs, and the layers with their statistics moved."""
     moved = []
     for layer in layers:

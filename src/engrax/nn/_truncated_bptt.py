@@ -1,6 +1,7 @@
 """Training language models on endless text: the state is carried, the gradient is cut."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import equinox as eqx
@@ -36,6 +37,8 @@ class TruncatedBPTT(Learner):
     - `devices`: how many local devices share the rows. More than one only outside `simulate`, which
       gives each device runs of its own.
     - `trainable`: `trainable(model) -> ` tree of booleans; all floating-point arrays if None.
+    - `compute_dtype`: what the model runs in, states included, such as `"bfloat16"` on a GPU;
+      weights, gradient and optimizer stay as `build` makes them. None is the weights' own.
     """
 
     build: Callable[..., PyTree]
@@ -46,6 +49,7 @@ class TruncatedBPTT(Learner):
     part: int | None = eqx.field(static=True, default=None)
     devices: int = eqx.field(static=True, default=1)
     trainable: Callable[[Any], PyTree] | None = None
+    compute_dtype: str | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         """Refuses rows that cannot be shared out evenly."""
@@ -104,7 +108,7 @@ class TruncatedBPTT(Learner):
         """The state of each row before the first batch; None where nothing is carried."""
         if not self.carried:
             return None
-        one = model.init_state()
+        one = _in_dtype(self.compute_dtype, model).init_state()
         return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], self.batch, axis=0), one)
 
     def _shared(
@@ -147,7 +151,8 @@ class TruncatedBPTT(Learner):
         def value(trained: PyTree) -> tuple[jax.Array, PyTree]:
             model = eqx.combine(trained, fixed)
             block = min(self.part or count, count)
-            return accumulate(text_losses, model, rows, jnp.ones(count), block=block, key=key)
+            losses = partial(_losses_in, self.compute_dtype)
+            return accumulate(losses, model, rows, jnp.ones(count), block=block, key=key)
 
         (loss, memory), gradient = jax.value_and_grad(value, has_aux=True)(trained)
         return loss, memory, gradient
@@ -182,3 +187,18 @@ def text_losses(
         logits, after = jax.vmap(row)(x, memory, keys)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), y)
     return (losses * share).sum(-1), after
+
+
+def _losses_in(
+    dtype: str | None, model: Any, data: PyTree, key: Array | None
+) -> tuple[Array, PyTree]:
+    """Losses of a model that runs in `dtype`; its gradient is summed in its own."""
+    return text_losses(_in_dtype(dtype, model), data, key)
+
+
+def _in_dtype(dtype: str | None, model: Any) -> Any:
+    if dtype is None:
+        return model
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, model
+    )

@@ -137,6 +137,15 @@ class TwoLayerNet(eqx.Module):
         h = h if self.norm is None else jax.vmap(self.norm)(h)
         return self.read(h).reshape(vocabulary, vocabulary, -1)
 
+    def columns(self) -> Float[Array, "d_in d_out"]:
+        """Outputs for all one-hot inputs, row i for the one whose entry i is 1.
+
+        Their pre-activations are the columns of the first layer: there is no product to compute,
+        and its gradient is elementwise.
+        """
+        h = self.activation(self._scaled(self.weight)).T
+        return self.read(h if self.norm is None else jax.vmap(self.norm)(h))
+
     def read(self, h: Float[Array, "*n width"]) -> Float[Array, "*n d_out"]:
         """The second layer: outputs of hidden activations."""
         y = h @ self.readout.T

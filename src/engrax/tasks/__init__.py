@@ -35,10 +35,12 @@ from ._patterns import (
     averaged_examples,
     binarize,
     class_averages,
+    diluted_patterns,
     flip,
     noisy_examples,
     random_patterns,
 )
+from ._permutation_task import BinaryInputs, PermutationTask, binary_inputs, permutation_task
 from ._repeated_facts import RepeatedFacts
 from ._streams import Batches, FullBatch, Scaling
 from ._teacher_student import TeacherStudentTask, teacher_student
@@ -50,6 +52,7 @@ __all__ = [
     "AssociativeRecall",
     "Availability",
     "Batches",
+    "BinaryInputs",
     "ByteSequences",
     "ChainedAssociations",
     "Chains",
@@ -71,6 +74,7 @@ __all__ = [
     "MeetBlock",
     "MeetTrials",
     "MiniParliament",
+    "PermutationTask",
     "Phase",
     "RepeatedFacts",
     "Scaling",
@@ -85,10 +89,12 @@ __all__ = [
     "averaged_examples",
     "bessel_j0",
     "binarize",
+    "binary_inputs",
     "blocking",
     "cache_folder",
     "class_averages",
     "conditioned_inhibition",
+    "diluted_patterns",
     "event_bump",
     "extinction",
     "factor_labels",
@@ -104,6 +110,7 @@ __all__ = [
     "operation_table",
     "over_expectation",
     "overshadowing",
+    "permutation_task",
     "pool2",
     "random_patterns",
     "read_idx",

@@ -3,13 +3,34 @@
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int8, Key, UInt8
 from scipy import stats
+
+from engrax.core import draw_uniform
 
 
 def random_patterns(key: Key[Array, ""], count: int, size: int) -> Int8[Array, "K N"]:
     """`count` patterns of `size` fair coins +-1."""
     return jr.rademacher(key, (count, size), dtype=jnp.int8)
+
+
+def diluted_patterns(
+    key: Key[Array, ""], count: int, size: int, dilution: Float[Array, ""] | float
+) -> Int8[Array, "K N"]:
+    """Patterns with blanks: 0 with probability `dilution`, else -1 or +1, as likely.
+
+    One draw a site decides all, so with the same key a higher dilution blanks more sites and
+    changes no other. Raises ValueError for a dilution outside [0, 1), where it is known.
+    """
+    if not isinstance(dilution, Tracer) and not 0 <= float(dilution) < 1:
+        raise ValueError(
+            f"dilution {float(dilution)} was given, expected 0 <= dilution < 1; it is the share of "
+            "blank entries."
+        )
+    spread = draw_uniform(key, (count, size), -1.0, 1.0)
+    kept = jnp.abs(spread) >= dilution
+    return jnp.where(kept, jnp.where(spread < 0, -1, 1), 0).astype(jnp.int8)
 
 
 def flip(
@@ -24,11 +45,12 @@ def noisy_examples(
 ) -> Int8[Array, "K M N"]:
     """Examples of each pattern whose bits are right with probability ``(1 + quality) / 2``.
 
-    So ``E[example] = quality * pattern``. Raises ValueError as `averaged_examples` does.
+    So ``E[example] = quality * pattern``; blanks (0) stay blank.
+    Raises ValueError as `averaged_examples` does.
     """
     _check(n_examples, quality)
     count, size = patterns.shape
-    wrong = jr.uniform(key, (count, n_examples, size)) < (1 - quality) / 2
+    wrong = draw_uniform(key, (count, n_examples, size)) < (1 - quality) / 2
     return jnp.where(wrong, -patterns[:, None, :], patterns[:, None, :])
 
 
@@ -38,7 +60,8 @@ def class_averages(
     """The average of each class's examples, and its second moment ``R = mean over sites``.
 
     A network divides the average by sqrt(R) (for random patterns R tends to
-    ``r^2 + (1 - r^2) / M``), or else the temperature depends on quality and quantity.
+    ``r^2 + (1 - r^2) / M``, times the share of sites that are not blank), or else the temperature
+    depends on quality and quantity.
     """
     mean = jnp.mean(examples.astype(jnp.float32), axis=1)
     return mean, jnp.mean(mean**2, axis=1)
@@ -56,7 +79,7 @@ def averaged_examples(
     """
     _check(n_examples, quality)
     steps = stats.binom.cdf(np.arange(n_examples), n_examples, (1 + quality) / 2)
-    uniform = jr.uniform(key, patterns.shape)
+    uniform = draw_uniform(key, patterns.shape)
     # Few steps: compare with all of them, which vectorizes; many: binary search.
     method = "compare_all" if n_examples <= 64 else "scan"
     right = jnp.searchsorted(jnp.asarray(steps, jnp.float32), uniform, side="right", method=method)

@@ -9,6 +9,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
+from ._convergence import warn_of_points
 from ._kernel import Interactions, interaction_kernel
 from ._moments import Moments, example_law, field_moments
 from ._precision import in_float64
@@ -31,6 +32,7 @@ class MeanField(NamedTuple):
     at_stable: (
         Bool[np.ndarray, "*batch"] | Bool[Array, "*batch"]
     )  # stable against replica-symmetry breaking
+    converged: Bool[np.ndarray, "*batch"] | Bool[Array, "*batch"]
 
 
 class Model(NamedTuple):
@@ -110,7 +112,8 @@ def dense_mean_field(
 
     `load`, `temperature` and `entropy` broadcast. Source: re-derived after Agliari et al., arXiv
     2212.00606; the equations there are those of K = gamma (2/P!) N^{P-1}.
-    Raises ValueError for an order below 3 or numbers out of range.
+    Raises ValueError for an order below 3 or numbers out of range. Warns where the iteration has
+    not converged; see the field `converged`.
     """
     if order < 3:
         raise ValueError(
@@ -133,7 +136,7 @@ def hopfield_mean_field(
     The equations of Amit, Gutfreund and Sompolinsky (1985) with noise ``v = alpha q / (1 - beta
     (1 - q))^2``, for averaged examples of data-set entropy rho; at T = 0 and rho = 0 retrieval
     ends at alpha = 0.138. Arguments as in `dense_mean_field`. Raises ValueError for numbers out of
-    range.
+    range; warns where the iteration has not converged.
     """
     return _solve(Model(2, "distinct", n_examples, nodes), load, temperature, entropy)
 
@@ -194,7 +197,8 @@ def _solve(model: Model, load: Number, temperature: Number, entropy: Number) -> 
         )
     flat = [a.ravel() for a in given]
     frozen = flat[1] == 0
-    out = MeanField(*(np.empty(flat[0].size, t) for t in (float, float, float, float, bool)))
+    kinds = (float, float, float, float, bool, bool)
+    out = MeanField(*(np.empty(flat[0].size, kind) for kind in kinds))
     for cold in (False, True):
         chosen = frozen == cold
         if chosen.any():
@@ -202,6 +206,8 @@ def _solve(model: Model, load: Number, temperature: Number, entropy: Number) -> 
             solved = _solve_points(model.at(flat[1][chosen]), *points)
             for column, values in zip(out, solved, strict=True):
                 column[chosen] = values
+    solver = "hopfield_mean_field" if model.order == 2 else "dense_mean_field"
+    warn_of_points(solver, out.converged, ("load", "temperature", "entropy"), flat)
     return MeanField(*(column.reshape(given[0].shape) for column in out))
 
 
@@ -219,9 +225,11 @@ def _solve_point(model: Model, load: Array, temperature: Array, entropy: Array) 
 
     start = (jnp.ones(()), jnp.ones(()), jnp.zeros(()))
     solver = optx.FixedPointIteration(rtol=1e-11, atol=1e-11, damp=0.5)
-    n, q, chi = optx.fixed_point(update, solver, start, max_steps=20_000, throw=False).value
+    solution = optx.fixed_point(update, solver, start, max_steps=20_000, throw=False)
+    n, q, chi = solution.value
     found = model.moments(n, load * model.noise(q, chi), temperature, entropy)
     energy = free_energy(model, n, q, load, temperature, entropy)
     # At T = 0 the replicon is infinite, but without load there is nothing to be unstable.
     stable = (load == 0) | (model.replicon(load, found) < 1)
-    return MeanField(found.m, found.n, found.q, energy, stable)
+    converged = solution.result == optx.RESULTS.successful
+    return MeanField(found.m, found.n, found.q, energy, stable, converged)

@@ -252,7 +252,8 @@ def _many_classes(run: Any) -> Figure:
 
 def _distribution(found: Any) -> Figure:
     """C7: what a step sends between devices, and its seconds on several."""
-    figure, (sent, ax) = _panels(2, height=2.8)
+    devices = found["devices"].values
+    figure, (sent, *timed) = _panels(1 + (len(devices) > 1), height=2.8)
     names = {
         "exchanged_bytes": "NoProp: gradients of\nembedding, read-out",
         "passed_bytes": "backprop, a block a\ndevice: states and\ntheir gradients",
@@ -261,9 +262,9 @@ def _distribution(found: Any) -> Figure:
     sent.barh([1, 0], values, height=0.5, color=[NOPROP, BP])
     _rows(sent, list(names.values()))
     sent.set(xscale="log", xlabel="sent in a step (kB)", xlim=(min(values) / 10, 3 * max(values)))
-    devices = found["devices"].values
-    ax.bar(range(len(devices)), 1e3 * found["seconds"], width=0.5, color=NOPROP)
-    ax.set_xticks(range(len(devices)), [str(n) for n in devices])
-    ax.set(xlabel="devices that share the blocks", ylabel="gradient of a step (ms)")
-    ax.grid(visible=False, axis="x")
+    for ax in timed:  # nothing to see where there is one device
+        ax.bar(range(len(devices)), 1e3 * found["seconds"], width=0.5, color=NOPROP)
+        ax.set_xticks(range(len(devices)), [str(n) for n in devices])
+        ax.set(xlabel="devices that share the blocks", ylabel="gradient of a step (ms)")
+        ax.grid(visible=False, axis="x")
     return figure

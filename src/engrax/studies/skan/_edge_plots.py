@@ -61,9 +61,9 @@ def edges(run: Any) -> Figure | None:
             panel.plot(x, curves[j, i], color=COLORS[family % len(COLORS)])
         name = called(names[family]) if names else f"family {family}"
         grid[row * columns].set_title(f"{labels[level]} {i + 1}: {name}", loc="left", fontsize=8)
-        grid[row * columns].set_ylabel("function value")
     with figures.style():
         figure.set_size_inches(max(figures.WIDTH, 1.5 * columns), 1.1 * len(rows))
+        figure.supylabel("function value", fontsize=9)
         figure.suptitle(f"learned functions on {one['task'].item()}, one run", fontsize=10)
     return figure
 
@@ -95,5 +95,5 @@ def picks(run: Any) -> Figure:
         )  # fmt: skip
         bottom += shares[:, k]
     panel.set_xticks(range(len(shares)), [tasks[i] for i in order])
-    legend_below(figure, panel, 6)
+    legend_below(figure, panel, 3)
     return figure

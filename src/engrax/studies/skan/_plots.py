@@ -143,7 +143,7 @@ def _ranks(run: Any, suites: list[str]) -> Figure:
 def _regret(run: Any, suites: list[str]) -> Figure:
     """How far an arm is from the best family on its worst task."""
     names = [*_present(run), *families(run)][::-1]
-    figure, grid = _beside(suites, "largest distance to the best family (decades)", len(names))
+    figure, grid = _beside(suites, "largest distance to\nthe best family (decades)", len(names))
     for panel, suite in zip(grid, suites, strict=True):
         for row, name in enumerate(names):
             color = ARMS[name][1] if name in ARMS else figures.MUTED
