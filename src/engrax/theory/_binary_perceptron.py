@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ._convergence import warn_of_points
 from ._perceptron_margin import margin_averages
 from ._perceptron_site import Overlaps, first_task_site
 from ._precision import in_float64
@@ -64,7 +65,8 @@ def binary_perceptron_mean_field(
     - `prior`: gamma of an additional ``gamma KL(m || 0)`` in the energy.
 
     Source: Li, Huang, Zou & Huang, PRE 108, 014309 (2023), in compact form.
-    Raises ValueError for a negative load or prior, or a beta that is not positive.
+    Raises ValueError for a negative load or prior, or a beta that is not positive. Warns where the
+    iteration has not converged; see the field `converged`.
     """
     _check(alpha, beta, prior, init)
 
@@ -144,8 +146,11 @@ def _solved(
         rows[i] = _solve(best, *given)
         if rows[i].converged:
             best = Overlaps(*map(jnp.asarray, (rows[i].q0, rows[i].r, rows[i].qd)))
-    columns = zip(*(rows[i] for i in range(len(flat))), strict=True)
-    return PerceptronMeanField(*(np.stack(c).reshape(alpha.shape) for c in columns))
+    columns = [np.stack(c) for c in zip(*(rows[i] for i in range(len(flat))), strict=True)]
+    found = PerceptronMeanField(*columns)
+    converged = np.asarray(found.converged)
+    warn_of_points("binary_perceptron_mean_field", converged, ("alpha",), (flat,))
+    return PerceptronMeanField(*(column.reshape(alpha.shape) for column in columns))
 
 
 @jax.jit

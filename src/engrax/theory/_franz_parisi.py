@@ -14,6 +14,7 @@ from ._binary_perceptron import (
     generalization_error,
     solve_overlaps,
 )
+from ._convergence import warn_of_points
 from ._perceptron_site import Overlaps, mean_density, second_task_site
 from ._precision import in_float64
 
@@ -60,7 +61,7 @@ def franz_parisi(
 
     Source: Li, Huang, Zou & Huang, PRE 108, 014309 (2023), section on the mean-field potential.
     Raises ValueError for a first task of several loads or one that did not converge, and for
-    numbers out of range.
+    numbers out of range. Warns where the iteration has not converged; see `converged`.
     """
     _check(task1, alpha2, similarity, gamma, init)
     return _solved(task1, np.asarray(alpha2, float), similarity, gamma, init == "informed")
@@ -87,8 +88,10 @@ def _solved(
         rows[i] = _solve(best, density, jnp.asarray(flat[i], float), beta, near, weight)
         if rows[i].converged:
             best = Overlaps(*map(jnp.asarray, (rows[i].q0, rows[i].r, rows[i].qd)))
-    columns = zip(*(rows[i] for i in range(len(flat))), strict=True)
-    return FranzParisi(*(np.stack(c).reshape(alpha2.shape) for c in columns))
+    columns = [np.stack(c) for c in zip(*(rows[i] for i in range(len(flat))), strict=True)]
+    found = FranzParisi(*columns)
+    warn_of_points("franz_parisi", np.asarray(found.converged), ("alpha2",), (flat,))
+    return FranzParisi(*(column.reshape(alpha2.shape) for column in columns))
 
 
 _density = jax.jit(mean_density)
