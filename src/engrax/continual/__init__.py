@@ -41,13 +41,16 @@ from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._reservoir_replay import ReservoirReplay
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
 from ._split import SplitTasks
+from ._task_norms import TaskNorms, latent_weights, shared_norm_loss, task_norm_loss
 from ._tasks import TaskStream
 from ._validation import ValidationAccuracy
+from ._variational_binary import EpochAnneal, VariationalBinary, tanh_anneal
 
 __all__ = [
     "AnchoredLearner",
     "ContinualLearner",
     "ElasticWeightConsolidation",
+    "EpochAnneal",
     "ExemplarReplay",
     "FiveDatasets",
     "GradientProjectionMemory",
@@ -66,10 +69,12 @@ __all__ = [
     "SplitTasks",
     "Stored",
     "SynapticIntelligence",
+    "TaskNorms",
     "TaskSequence",
     "TaskStream",
     "TraceLearner",
     "ValidationAccuracy",
+    "VariationalBinary",
     "WrappedLearner",
     "all_classes",
     "anchor_penalty",
@@ -83,6 +88,7 @@ __all__ = [
     "forgetting",
     "forward_transfer",
     "joined",
+    "latent_weights",
     "learning_accuracy",
     "masked_cross_entropy",
     "matched_rate",
@@ -92,6 +98,9 @@ __all__ = [
     "rehearsal_counts",
     "rehearsal_table",
     "rehearsal_weights",
+    "shared_norm_loss",
     "synaptic_intelligence",
+    "tanh_anneal",
     "task_cross_entropy",
+    "task_norm_loss",
 ]

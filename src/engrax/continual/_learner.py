@@ -25,6 +25,10 @@ class ContinualLearner(Learner):
         """The state after `task`; `examples` are some of its training examples."""
         return state
 
+    def predict_task(self, state: State, x: Array, task: Int[Array, ""]) -> Array:
+        """The outputs for inputs known to come from `task`; `predict` unless overridden."""
+        return self.predict(state, x)
+
 
 class WrappedLearner(ContinualLearner):
     """A continual learner around another learner; the state holds the inner one's as "learner".
@@ -41,6 +45,10 @@ class WrappedLearner(ContinualLearner):
     def predict(self, state: State, x: Array) -> Array:
         """The inner learner's outputs."""
         return self.learner.predict(state["learner"], x)
+
+    def predict_task(self, state: State, x: Array, task: Int[Array, ""]) -> Array:
+        """The inner learner's outputs."""
+        return predict_task(self.learner, state["learner"], x, task)
 
     def start_task(self, state: State, task: Int[Array, ""], key: Key[Array, ""]) -> State:
         """Hands the start on to the inner learner."""
@@ -65,6 +73,13 @@ def end_task(
     if isinstance(learner, ContinualLearner):
         return learner.end_task(state, task, examples, key)
     return state
+
+
+def predict_task(learner: Learner, state: State, x: Array, task: Array) -> Array:
+    """The learner's own `predict_task`; `predict` for one that does not know of tasks."""
+    if isinstance(learner, ContinualLearner):
+        return learner.predict_task(state, x, task)
+    return learner.predict(state, x)
 
 
 def innermost(learner: Learner) -> Learner:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from engrax.core import Learner, State, System, correct, named
 
 from ._candidates import own_classes
-from ._learner import end_task, fresh_optimizer, start_task
+from ._learner import end_task, fresh_optimizer, predict_task, start_task
 from ._tasks import TaskStream
 
 Candidates = Callable[[Array, Array, Array], Bool[Array, " classes"]]
@@ -147,7 +147,7 @@ class TaskSequence(System):
 
         def tested(task: Array) -> tuple[Array, Array]:
             x, y, here = self.tasks.test(state["tasks"], task)
-            outputs = self.learner.predict(state["learner"], x)
+            outputs = predict_task(self.learner, state["learner"], x, task)
             found = []
             for candidates in (self.candidates, own_classes):
                 among = candidates(self.tasks.labels, trained, task)

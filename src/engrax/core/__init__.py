@@ -12,6 +12,7 @@ from ._gradient_learner import (
     in_parts,
     rebuild,
 )
+from ._metaplastic import metaplastic
 from ._patches import image_columns, patches
 from ._simulate import (
     Checkpoints,
@@ -55,6 +56,7 @@ __all__ = [
     "draw_uniform",
     "image_columns",
     "in_parts",
+    "metaplastic",
     "named",
     "observe",
     "patches",

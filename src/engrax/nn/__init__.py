@@ -6,6 +6,8 @@ from ._attention import SoftmaxAttention
 from ._batch_norm import BatchNorm
 from ._bdh import BDH, BDHState, head_decays
 from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
+from ._binary_net import BinaryNet, binarize_weight, binary_activation
+from ._binary_perceptron import BinaryPerceptron
 from ._capture import capture, tag
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
@@ -23,6 +25,7 @@ from ._kan_rows import KANRowOperator, row_basis
 from ._label_embedding import LabelEmbedding, class_prototypes
 from ._linear_attention import LinearAttention
 from ._matched_width import matched_width, parameter_count
+from ._mean_field_binary import MeanFieldBinaryLinear, MeanFieldBinaryMLP
 from ._mlp import MLP, DenseLayer
 from ._nir import from_nir, to_nir
 from ._pade_rows import PadeRows
@@ -67,6 +70,8 @@ __all__ = [
     "BDHGraph",
     "BDHState",
     "BatchNorm",
+    "BinaryNet",
+    "BinaryPerceptron",
     "Candidate",
     "ConstantRows",
     "Conv2d",
@@ -89,6 +94,8 @@ __all__ = [
     "KolmogorovArnoldAttention",
     "LabelEmbedding",
     "LinearAttention",
+    "MeanFieldBinaryLinear",
+    "MeanFieldBinaryMLP",
     "MixedFirstRows",
     "PadeRows",
     "PatchEmbedding",
@@ -113,6 +120,8 @@ __all__ = [
     "VisionTransformer",
     "accumulate",
     "bases",
+    "binarize_weight",
+    "binary_activation",
     "capture",
     "class_prototypes",
     "conv2d",

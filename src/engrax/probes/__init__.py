@@ -20,6 +20,7 @@ from ._loss_plane import LossPlane, loss_plane, spectrum
 from ._modularity import communities, modularity, modularity_curve, strongest
 from ._phase import Phase, classify_phase
 from ._pruning import pruning_curve, rank_units
+from ._ranking import ranking_auc
 from ._subspaces import Components, principal_angles, uncentered_pca
 from ._synapses import Synapse, activation_sparsity, find_synapse, rank_biserial, synaptic_state
 
@@ -59,6 +60,7 @@ __all__ = [
     "random_graph",
     "rank_biserial",
     "rank_units",
+    "ranking_auc",
     "rewired",
     "shuffled",
     "spectrum",

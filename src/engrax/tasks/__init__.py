@@ -43,6 +43,7 @@ from ._patterns import (
 from ._permutation_task import BinaryInputs, PermutationTask, binary_inputs, permutation_task
 from ._repeated_facts import RepeatedFacts
 from ._streams import Batches, FullBatch, Scaling
+from ._teacher_student import TeacherStudentTask, teacher_student
 from ._text import TEXTS, Text, load_text, text_bytes
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "Sentence",
     "Slot",
     "Split",
+    "TeacherStudentTask",
     "Text",
     "acquisition",
     "active_pixels",
@@ -114,6 +116,7 @@ __all__ = [
     "read_idx",
     "second_order",
     "subset",
+    "teacher_student",
     "text_bytes",
     "trace_conditioning",
     "unblocking",

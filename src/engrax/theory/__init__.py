@@ -1,10 +1,18 @@
 """Mean-field theory, in float64."""
 
+from ._bernoulli import (
+    bernoulli_kl,
+    bernoulli_kl_gradient,
+    bernoulli_kl_quadratic,
+    bernoulli_variance,
+)
+from ._binary_perceptron import PerceptronMeanField, binary_perceptron_mean_field
 from ._cue import cue_load
 from ._detection import detection_overlap, pairwise_detection_overlap
 from ._dilution import critical_dilution, learning_threshold
 from ._entropy import dataset_entropy
 from ._expectation import gaussian_expectation, gaussian_nodes
+from ._franz_parisi import FranzParisi, franz_parisi
 from ._kernel import InteractionKernel, interaction_kernel
 from ._kernel_predictor import Kernel, KernelPredictor
 from ._linear_memory import linear_memory_capacity, sign_error
@@ -23,14 +31,21 @@ from ._redundancy import chain_success, combined_failure, required_heads
 from ._relu_kernels import relu_nngp, relu_ntk
 
 __all__ = [
+    "FranzParisi",
     "InteractionKernel",
     "Kernel",
     "KernelPredictor",
     "Line",
     "MeanField",
     "MultitaskingState",
+    "PerceptronMeanField",
     "PermutationCoefficients",
     "at_line",
+    "bernoulli_kl",
+    "bernoulli_kl_gradient",
+    "bernoulli_kl_quadratic",
+    "bernoulli_variance",
+    "binary_perceptron_mean_field",
     "chain_success",
     "combined_failure",
     "critical_dilution",
@@ -39,6 +54,7 @@ __all__ = [
     "dense_mean_field",
     "detection_overlap",
     "ensemble_size",
+    "franz_parisi",
     "gaussian_expectation",
     "gaussian_nodes",
     "hopfield_mean_field",
