@@ -15,6 +15,7 @@ PACKAGES = {
 """What a topic imports beyond PyTorch."""
 VARIABLES = {
     **dict.fromkeys(("bdh", "gpu"), "ENGRAX_BDH_REFERENCE"),
+    "kan": "ENGRAX_EFFICIENT_KAN",
     "reservoir": "ENGRAX_BRIAN",
 }
 """The variable that says where a topic's peer is, if it cannot be a package beside ours."""
