@@ -8,6 +8,7 @@ both sides must give the same logits and gradients for the same weights and toke
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -47,9 +48,9 @@ def text(size: Size, rows: int, time: int) -> jax.Array:
 
 
 class Training:
-    """Our training step, on all devices."""
+    """Our training step; on all devices, a text at a time on each, if `options` say no more."""
 
-    def __init__(self, size: Size, make: eqx.Partial | None = None) -> None:
+    def __init__(self, size: Size, make: eqx.Partial | None = None, **options: Any) -> None:
         tokens = text(size, size.batch, size.time + 1)
         self.batch = Batch(tokens[:, :-1], tokens[:, 1:])
         self.learner = TruncatedBPTT(
@@ -58,8 +59,7 @@ class Training:
             {"learning_rate": jnp.float32(1e-3), "weight_decay": jnp.float32(0.1)},
             size.batch,
             carried=False,
-            part=1,
-            devices=jax.local_device_count(),
+            **(options or {"part": 1, "devices": jax.local_device_count()}),
         )
         self.state = self.learner.init(key=jr.key(0))
         self._step = jax.jit(lambda state, batch: self.learner.step(state, batch), donate_argnums=0)

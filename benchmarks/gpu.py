@@ -21,45 +21,25 @@ import numpy as np
 import optax
 import torch
 
-from engrax.core import Batch, GradientLearner, cross_entropy, repeat, serial, simulate
-from engrax.nn import MLP, TruncatedBPTT
+from engrax.core import GradientLearner, cross_entropy, repeat, serial, simulate
+from engrax.nn import MLP
 from engrax.tasks import Batches, Scaling, load
 
 from ._bdh_reference import Size, folder, reference
 from ._report import Comparison
 from ._run import measure
 from ._timer import alternate, best_seconds
-from .bdh import build, gpt, text
+from .bdh import Training, build, gpt
 from .spiking import BATCH, STEPS, gate, gradient_of, problem, spikes_of
 
 DEFAULT = Size(32768, 256, 512, 32)
 """The released configuration: 25 million weights, and the batch of its training script."""
+NARROW = "bfloat16"
+"""What our model runs in, all rows at once; its weights stay in float32."""
 NEURONS = 16_000
 SEEDS = 64
 LOGIT_TOLERANCE = 0.06
 """Of the largest logit: both sides round every product to eight bits, each in its own places."""
-
-
-class Training:
-    """Our training step in bfloat16 with weights in float32, all rows at once."""
-
-    def __init__(self, size: Size, make: eqx.Partial) -> None:
-        tokens = text(size, size.batch, size.time + 1)
-        self.batch = Batch(tokens[:, :-1], tokens[:, 1:])
-        self.learner = TruncatedBPTT(
-            make,
-            optax.adamw,
-            {"learning_rate": jnp.float32(1e-3), "weight_decay": jnp.float32(0.1)},
-            size.batch,
-            carried=False,
-            compute_dtype="bfloat16",
-        )
-        self.state = self.learner.init(key=jr.key(0))
-        self._step = jax.jit(lambda state, batch: self.learner.step(state, batch), donate_argnums=0)
-
-    def step(self) -> None:
-        self.state, record = self._step(self.state, self.batch)
-        jax.block_until_ready((self.state, record))
 
 
 class CompiledPeer:
@@ -103,10 +83,10 @@ def product_rate(size: int = 8192) -> float:
 
 def language_model(place: Path) -> Comparison:
     """A training step at the released configuration."""
-    ours = Training(DEFAULT, build(DEFAULT))
+    ours = Training(DEFAULT, build(DEFAULT), compute_dtype=NARROW)
     peer = CompiledPeer(place, DEFAULT, ours)
     model = ours.learner.model(ours.state)
-    narrow = jax.tree.map(lambda a: a.astype(jnp.bfloat16) if eqx.is_inexact_array(a) else a, model)
+    narrow = jax.tree.map(lambda a: a.astype(NARROW) if eqx.is_inexact_array(a) else a, model)
     logits = np.array(eqx.filter_jit(eqx.filter_vmap(narrow))(ours.batch.x[:4]), np.float32)
     theirs = peer.forward()[0][:4].float().detach().cpu().numpy()
     apart = float(np.abs(logits - theirs).max() / np.abs(theirs).max())
@@ -115,7 +95,7 @@ def language_model(place: Path) -> Comparison:
     timed = alternate(ours.step, peer.step)
     tokens = DEFAULT.batch * DEFAULT.time
     rate = model_operations(DEFAULT) / timed.ours.median
-    other = Training(DEFAULT, gpt(DEFAULT))
+    other = Training(DEFAULT, gpt(DEFAULT), compute_dtype=NARROW)
     speeds = [tokens / side.median for side in timed]
     return Comparison(
         case=f"BDH training step, bfloat16, {DEFAULT}",

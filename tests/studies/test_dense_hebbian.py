@@ -23,26 +23,12 @@ from engrax.studies.dense_hebbian._storage import Capacity, Storage
 from engrax.studies.dense_hebbian._theory import pattern_count
 from engrax.tasks import random_patterns
 from engrax.theory import dataset_entropy, dense_mean_field
+from tests.made_run import Made
 
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
-
-
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
 
 
 def test_chains_at_low_load_give_the_theory():

@@ -31,6 +31,7 @@ from engrax.studies.exact_permutations._process import process
 from engrax.studies.exact_permutations._theory import linear, quadratic_bound
 from engrax.tasks import binary_inputs, permutation_task
 from engrax.theory import ensemble_size, permutation_coefficients, relu_nngp, relu_ntk
+from tests.made_run import Made
 
 K, WIDTH = 5, 512
 Y = permutation_task(jr.key(1), K).y
@@ -39,21 +40,6 @@ Y = permutation_task(jr.key(1), K).y
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
-
-
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
 
 
 def test_descent_against_a_loop():

@@ -16,26 +16,12 @@ from engrax.studies.pavlovian_attention._conditioning import Identity, condition
 from engrax.studies.pavlovian_attention._recall import RULES, _arm
 from engrax.studies.pavlovian_attention._rules import Storage
 from engrax.tasks import AssociativeRecall
+from tests.made_run import Made
 
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
-
-
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
 
 
 def test_attention_is_conditioning():
