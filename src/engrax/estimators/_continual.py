@@ -393,7 +393,7 @@ class ContinualClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         # Typed keys cannot be pickled.
-        kept: dict[str, Any] = dict(super().__getstate__())  # pyright: ignore[reportAssignmentType] - a stub says bytes
+        kept: dict[str, Any] = dict(super().__getstate__())  # pyright: ignore - a stub says bytes
         if "_state" in kept:
             kept["_state"] = plain_leaves(kept["_state"])
         return kept
