@@ -40,6 +40,7 @@ from ._rehearsal_weights import (
 from ._replay import ExemplarReplay, ReplayBuffer, Stored
 from ._reservoir_replay import ReservoirReplay
 from ._sequence import TaskSequence, masked_cross_entropy, task_cross_entropy
+from ._shuffled_split import ShuffledSplitTasks
 from ._split import SplitTasks
 from ._task_norms import TaskNorms, latent_weights, shared_norm_loss, task_norm_loss
 from ._tasks import TaskStream
@@ -66,6 +67,7 @@ __all__ = [
     "RehearsalStream",
     "ReplayBuffer",
     "ReservoirReplay",
+    "ShuffledSplitTasks",
     "SplitTasks",
     "Stored",
     "SynapticIntelligence",

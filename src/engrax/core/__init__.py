@@ -14,6 +14,7 @@ from ._gradient_learner import (
 )
 from ._metaplastic import metaplastic
 from ._patches import image_columns, patches
+from ._path_mask import path_mask
 from ._simulate import (
     Checkpoints,
     Grid,
@@ -60,6 +61,7 @@ __all__ = [
     "named",
     "observe",
     "patches",
+    "path_mask",
     "rebuild",
     "repeat",
     "serial",

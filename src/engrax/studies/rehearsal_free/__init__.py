@@ -1,0 +1,1 @@
+"""A closer look at rehearsal-free continual learning."""
