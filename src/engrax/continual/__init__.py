@@ -30,6 +30,7 @@ from ._projection import (
     ProjectedLearner,
     TraceLearner,
 )
+from ._prompted import PromptedLearner, prompted_cross_entropy
 from ._rehearsal import RehearsalStream
 from ._rehearsal_weights import (
     matched_rate,
@@ -64,6 +65,7 @@ __all__ = [
     "OnlineEWC",
     "PermutedTasks",
     "ProjectedLearner",
+    "PromptedLearner",
     "RehearsalStream",
     "ReplayBuffer",
     "ReservoirReplay",
@@ -97,6 +99,7 @@ __all__ = [
     "need_odds",
     "need_weighted_accuracy",
     "own_classes",
+    "prompted_cross_entropy",
     "rehearsal_counts",
     "rehearsal_table",
     "rehearsal_weights",

@@ -38,8 +38,8 @@ class VisionTransformer(eqx.Module):
     The class token stands **last** (for softmax its place makes no difference), since the final
     block is computed for the last token alone. The net of a block has `mlp_ratio` times d units and
     GELU (`activation`); `eps` is what layer norms add to a variance. Matrices start from a normal
-    distribution of .02, cut at two standard deviations, biases and the class token at 0, operators as
-    they like; under one key all of it but the operators is the same whatever the attention.
+    distribution of .02, cut at two standard deviations, biases and the class token at 0, operators
+    as they like; under one key all of it but the operators is the same whatever the attention.
 
     Raises:
         ValueError: patches that do not tile the image, heads that do not divide d, sizes below 1.

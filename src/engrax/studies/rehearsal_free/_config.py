@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from ._prompts_config import CPU_PROMPTS, SMOKE_PROMPTS, PromptConfig
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -42,6 +44,9 @@ class Config:
     tuning_seeds: int = 1
     """Spare seeds that choose."""
 
+    prompts: PromptConfig = CPU_PROMPTS
+    """Settings of the part on transformers."""
+
     @property
     def tasks(self) -> int:
         """Tasks of the stream."""
@@ -67,6 +72,7 @@ SMOKE = Config(
     epochs=1,
     batch=8,
     tuning_seeds=0,
+    prompts=SMOKE_PROMPTS,
 )
 
 SCALES = {"smoke": SMOKE, "cpu": Config()}
