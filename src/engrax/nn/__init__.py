@@ -16,6 +16,7 @@ from ._decoder import Decoder, DecoderState
 from ._denoising_block import Decision, DenoisingBlock
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._feature_classifier import ConvFeatures, FeatureClassifier
 from ._free_wavelet import FreeWaveletLayer
 from ._image_path import without_statistics
 from ._initializers import uniform_fan_in
@@ -76,6 +77,7 @@ __all__ = [
     "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
+    "ConvFeatures",
     "ConvNet",
     "Decision",
     "Decoder",
@@ -83,6 +85,7 @@ __all__ = [
     "DenoisingBlock",
     "DenseLayer",
     "EncoderTransformer",
+    "FeatureClassifier",
     "FreeWaveletLayer",
     "GivenMaps",
     "GraphState",
