@@ -1,7 +1,6 @@
 """Runs a study: tunes, simulates, judges, draws, and keeps it all in a folder."""
 
 import dataclasses
-import functools
 import json
 import math
 import time
@@ -104,10 +103,6 @@ class _Runner:
     warn: Callable[[str], None]
     stop: Callable[[], bool]
     finals: dict[str, State] = dataclasses.field(default_factory=dict)
-    chosen: dict[str, Arm] = dataclasses.field(default_factory=dict)
-    """The arms so far, with the values that were chosen for them."""
-    calibrated: dict[tuple[str, int], State] = dataclasses.field(default_factory=dict)
-    """Final states of arms on so many calibration seeds, for tuned arms that start from them."""
 
     def tree(self) -> xr.DataTree:
         """All arms, one after another, as one tree of records."""
@@ -124,7 +119,6 @@ class _Runner:
             if arm.tuning is not None:
                 arm, table = self._tuned(name, arm, arm.tuning, told)
                 groups[f"/{name}/tuning"] = table
-            self.chosen[name] = arm
             result = self._simulated(name, arm, told)
             self.finals[name] = result.state
             records = _dataset(arm, self._seeds(arm), result)
@@ -146,7 +140,7 @@ class _Runner:
             key=named(jr.key(0), "claim"),
             seeds=seeds,
             grid=arm.grid,
-            start=self._start(name, arm, seeds, self.finals.__getitem__),
+            start=None if arm.start is None else self._start(name, arm, arm.start, seeds),
             placement=arm.placement,
             chunk=arm.chunk,
             checkpoints=ArmCheckpoints(self.folder.path / "checkpoints" / name, warn=self.warn),
@@ -155,58 +149,23 @@ class _Runner:
         )
 
     def _start(
-        self,
-        name: str,
-        arm: Arm,
-        seeds: int,
-        final_of: Callable[[str], State],
-        cells: int | None = None,
-    ) -> Callable[[State, np.ndarray], State] | None:
+        self, name: str, arm: Arm, each: Callable[..., State], seeds: int
+    ) -> Callable[[State, np.ndarray], State]:
         """One run's `start`, over all runs; an arm without this one's grid serves all its cells."""
-        if arm.start is None:
-            return None
-        each = arm.start
-        if cells is None:
-            cells = math.prod(len(_labels(v)) for _, v in arm.grid.values())
 
         def rows(final: State, run: np.ndarray) -> State:
-            have, mine = len(jax.tree.leaves(final)[0]), seeds * cells
+            have = len(jax.tree.leaves(final)[0])
+            mine = seeds * math.prod(len(_labels(v)) for _, v in arm.grid.values())
             if have not in (seeds, mine):
                 raise RunError(f"arm {name!r} starts from an arm with {have} runs, not {mine}")
-            index = run if have == mine else run // cells
+            index = run if have == mine else run // (mine // seeds)
             return jax.tree.map(lambda a: a[index], final)
 
         def start(fresh: State, run: np.ndarray) -> State:
-            return jax.vmap(each)(fresh, *(rows(final_of(needed), run) for needed in arm.needs))
+            finals = (rows(self.finals[needed], run) for needed in arm.needs)
+            return jax.vmap(each)(fresh, *finals)
 
         return start
-
-    def _calibrated(self, name: str, seeds: int) -> State:
-        """Final states of an arm on the calibration seeds, for those that start from it."""
-        if (name, seeds) not in self.calibrated:
-            arm = self.chosen[name]
-            if arm.grid:
-                raise RunError(f"no arm that starts from {name!r} can be tuned: it has a grid")
-            final_of = functools.partial(self._calibrated, seeds=seeds)
-            result = self._on_calibration_seeds(
-                arm, seeds, start=self._start(name, arm, seeds, final_of)
-            )
-            self.calibrated[name, seeds] = result.state
-        return self.calibrated[name, seeds]
-
-    def _on_calibration_seeds(
-        self, arm: Arm, seeds: int, ticks: int | None = None, **more: Any
-    ) -> Simulation:
-        return simulate(
-            arm.system,
-            arm.ticks if ticks is None else ticks,
-            key=named(jr.key(0), "tuning"),
-            seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + seeds),
-            placement=arm.placement,
-            chunk=arm.chunk,
-            stop=self.stop,
-            **more,
-        )
 
     def _tuned(
         self, name: str, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
@@ -217,7 +176,7 @@ class _Runner:
             stored = json.loads(path.read_text())
             values, scores = stored["values"], stored["scores"]
         else:
-            values, scores = self._search(name, arm, tuning, told)
+            values, scores = self._search(arm, tuning, told)
             path.parent.mkdir(exist_ok=True)
             write_json(path, {"values": values, "scores": scores})
         table = np.asarray(scores, float)
@@ -240,18 +199,14 @@ class _Runner:
         return dataclasses.replace(arm, system=system), data
 
     def _search(
-        self,
-        name: str,
-        arm: Arm,
-        tuning: Tuning,
-        told: Callable[[str, int, int], None],
+        self, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
     ) -> tuple[list[float], list[list[float]]]:
         """The grid, grown while its best value lies on an edge, and its scores (value, seed)."""
         found: dict[float, np.ndarray] = {}
         new, ratio = list(tuning.values), tuning.values[1] / tuning.values[0]
         for growth in range(tuning.extensions + 1):
             told("tuning", growth, tuning.extensions + 1)
-            found |= dict(zip(new, self._scores(name, arm, tuning, new), strict=True))
+            found |= dict(zip(new, self._scores(arm, tuning, new), strict=True))
             best = max(found, key=lambda value: _mean(found[value]))
             if min(found) < best < max(found):
                 break
@@ -259,15 +214,22 @@ class _Runner:
         values = sorted(found)
         return values, [found[value].tolist() for value in values]
 
-    def _scores(self, name: str, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
+    def _scores(self, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
         """(value, seed): what each value scores on the calibration seeds."""
         leaves = jax.tree.leaves(tuning.where(arm.system))
         grid = {"value": (tuning.where, np.asarray(values))}
         if any(leaf.ndim for leaf in leaves):
             raise RunError("a tuned field must be a scalar array")
-        final_of = functools.partial(self._calibrated, seeds=tuning.seeds)
-        start = self._start(name, arm, tuning.seeds, final_of, cells=len(values))
-        result = self._on_calibration_seeds(arm, tuning.seeds, tuning.ticks, grid=grid, start=start)
+        result = simulate(
+            arm.system,
+            arm.ticks if tuning.ticks is None else tuning.ticks,
+            key=named(jr.key(0), "tuning"),
+            seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + tuning.seeds),
+            grid=grid,
+            placement=arm.placement,
+            chunk=arm.chunk,
+            stop=self.stop,
+        )
         scores = np.asarray(tuning.score(result.records), float)
         if scores.shape != (tuning.seeds, len(values)):
             raise RunError(
