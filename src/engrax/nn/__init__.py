@@ -2,13 +2,14 @@
 
 from . import bases
 from ._accumulate import accumulate
-from ._attention import SoftmaxAttention
+from ._attention import Prefix, SoftmaxAttention
 from ._batch_norm import BatchNorm
 from ._bdh import BDH, BDHState, head_decays
 from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._binary_net import BinaryNet, binarize_weight, binary_activation
 from ._binary_perceptron import BinaryPerceptron
 from ._capture import capture, tag
+from ._coda_prompt import CODAPrompt
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
 from ._conv_net import ConvNet, Pool, conv_sizes
@@ -32,6 +33,7 @@ from ._nir import from_nir, to_nir
 from ._pade_rows import PadeRows
 from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
+from ._prompts import DualPrompt, Prompted, PromptedTransformer, PromptPool, Prompts
 from ._pruned_kan_layer import PrunedKANLayer
 from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
 from ._rows import (
@@ -73,6 +75,7 @@ __all__ = [
     "BatchNorm",
     "BinaryNet",
     "BinaryPerceptron",
+    "CODAPrompt",
     "Candidate",
     "ConstantRows",
     "Conv2d",
@@ -84,6 +87,7 @@ __all__ = [
     "DecoderState",
     "DenoisingBlock",
     "DenseLayer",
+    "DualPrompt",
     "EncoderTransformer",
     "FeatureClassifier",
     "FreeWaveletLayer",
@@ -103,6 +107,11 @@ __all__ = [
     "PadeRows",
     "PatchEmbedding",
     "Pool",
+    "Prefix",
+    "PromptPool",
+    "Prompted",
+    "PromptedTransformer",
+    "Prompts",
     "PrunedKANLayer",
     "Reading",
     "RowAttention",
