@@ -58,6 +58,7 @@ def diagonal_fisher(
     key: Key[Array, ""] | None = None,
     labels: Literal["sampled", "true"] = "sampled",
     reduce: Literal["example", "batch"] = "example",
+    batch: int | None = None,
     normalize: bool = False,
 ) -> PyTree[Array]:
     """The diagonal of the Fisher information: mean over data of squared gradients of log p(y | x).
@@ -70,11 +71,19 @@ def diagonal_fisher(
     - `labels`: "sampled" from the model, the Fisher information (needs `key`); "true", the
       empirical one (needs `y`).
     - `reduce`: "example" squares each example's gradient; "batch" squares the gradient of the mean
-      over all examples and multiplies by their number, which is another quantity.
+      over the examples of a batch and multiplies by their number, which is another quantity.
+    - `batch`: the number of examples in a batch, of which the mean is taken; the last ones that
+      fill none are left out. All examples if `None`.
     - `normalize`: divide by the mean over all entries, so that strengths compare.
 
-    **Raises:** `ValueError` where the key or the labels are missing.
+    **Raises:** `ValueError` where the key or the labels are missing, and for a batch that does not
+    fit the examples.
     """
+    if batch is not None and (reduce != "batch" or not 1 <= batch <= len(x)):
+        raise ValueError(
+            f"diagonal_fisher got batch={batch} with reduce={reduce!r} for {len(x)} examples; give "
+            f"reduce='batch' and a size from 1 to {len(x)}, or no batch"
+        )
     if (labels == "sampled" and key is None) or (labels == "true" and y is None):
         missing = "a key" if labels == "sampled" else "the labels y"
         raise ValueError(f"diagonal_fisher with labels={labels!r} needs {missing}; pass it")
@@ -93,15 +102,25 @@ def diagonal_fisher(
 
         return jax.grad(chosen)(params)
 
-    def add(total: PyTree[Array], index: Array) -> tuple[PyTree[Array], None]:
-        found = gradient(index)
-        if reduce == "example":
-            found = jax.tree.map(jnp.square, found)
-        return jax.tree.map(jnp.add, total, found), None
+    zeros = jax.tree.map(jnp.zeros_like, params)
 
-    total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), jnp.arange(count))
-    if reduce == "batch":
-        total = jax.tree.map(jnp.square, total)
+    def squares(total: PyTree[Array], index: Array) -> tuple[PyTree[Array], None]:
+        return jax.tree.map(lambda t, g: t + jnp.square(g), total, gradient(index)), None
+
+    def batch_squares(total: PyTree[Array], rows: Array) -> tuple[PyTree[Array], None]:
+        def add(total: PyTree[Array], index: Array) -> tuple[PyTree[Array], None]:
+            return jax.tree.map(jnp.add, total, gradient(index)), None
+
+        gradients, _ = jax.lax.scan(add, zeros, rows)
+        return jax.tree.map(lambda t, g: t + jnp.square(g), total, gradients), None
+
+    if reduce == "example":
+        total, _ = jax.lax.scan(squares, zeros, jnp.arange(count))
+    else:
+        size = count if batch is None else batch
+        count = count // size * size
+        total, _ = jax.lax.scan(batch_squares, zeros, jnp.arange(count).reshape(-1, size))
+    # B |sum / B|^2 a batch, and the mean over batches: the sum over batches by the examples.
     fisher = jax.tree.map(lambda a: a / jnp.float32(count), total)
     if not normalize:
         return fisher

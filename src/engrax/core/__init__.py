@@ -14,7 +14,7 @@ from ._gradient_learner import (
 )
 from ._metaplastic import metaplastic
 from ._patches import image_columns, patches
-from ._path_mask import path_mask
+from ._path_mask import Paths, path_mask
 from ._simulate import (
     Checkpoints,
     Grid,
@@ -38,6 +38,7 @@ __all__ = [
     "Grid",
     "Learner",
     "Observe",
+    "Paths",
     "Placement",
     "Repeat",
     "Serial",

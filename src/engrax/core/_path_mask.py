@@ -1,7 +1,7 @@
 """Parts of a model by the names that lead to them."""
 
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -14,9 +14,11 @@ def path_mask(tree: PyTree, *patterns: str) -> PyTree[bool]:
     A path is the names of fields, the keys of dicts and the places in sequences, joined by dots:
     `blocks.0.attention.qkv`. In a pattern `*` stands for anything, dots included, `?` for one
     character, `[seq]` for one of several (as in `fnmatch`, case counts). The tree of booleans is
-    what `GradientLearner(trainable=...)`, `eqx.partition` and `optax.masked` take:
+    what `eqx.partition` and `optax.masked` take:
 
         path_mask(model, "*.attention.qkv.*", "head.*")
+
+    `Paths("*.attention.qkv.*", "head.*")` is the function of the tree alone.
 
     **Raises:** `ValueError` for a pattern that fits no array, which is most likely misspelled.
     """
@@ -32,6 +34,20 @@ def path_mask(tree: PyTree, *patterns: str) -> PyTree[bool]:
         for name, array in zip(names, arrays, strict=True)
     ]
     return jax.tree.unflatten(structure, chosen)
+
+
+@final
+class Paths(eqx.Module):
+    """`path_mask` with its patterns: what `GradientLearner(trainable=...)` takes."""
+
+    patterns: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(self, *patterns: str) -> None:
+        self.patterns = patterns
+
+    def __call__(self, tree: PyTree) -> PyTree[bool]:
+        """Which arrays of a tree are meant."""
+        return path_mask(tree, *self.patterns)
 
 
 def _name(step: Any) -> str:

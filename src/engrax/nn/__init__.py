@@ -17,6 +17,7 @@ from ._decoder import Decoder, DecoderState
 from ._denoising_block import Decision, DenoisingBlock
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._feature_classifier import ConvFeatures, FeatureClassifier
 from ._free_wavelet import FreeWaveletLayer
 from ._image_path import without_statistics
 from ._initializers import uniform_fan_in
@@ -79,6 +80,7 @@ __all__ = [
     "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
+    "ConvFeatures",
     "ConvNet",
     "Decision",
     "Decoder",
@@ -87,6 +89,7 @@ __all__ = [
     "DenseLayer",
     "DualPrompt",
     "EncoderTransformer",
+    "FeatureClassifier",
     "FreeWaveletLayer",
     "GivenMaps",
     "GraphState",

@@ -6,6 +6,32 @@ from ._prompts_config import CPU_PROMPTS, SMOKE_PROMPTS, PromptConfig
 
 
 @dataclasses.dataclass(frozen=True)
+class Clothes:
+    """The second stream: articles of clothing, after handwritten digits."""
+
+    data: str = "fashion_mnist"
+    """The stream's images, a name that `engrax.tasks.load` knows."""
+    before: str = "mnist_5k"
+    """The images that nets are trained on before."""
+    pooled: bool = True
+    """Whether images are halved to the means of their 2 x 2 blocks."""
+    classes_per_task: int = 2
+    """New classes in a task."""
+    train_each: int = 200
+    """Training images of each class."""
+    validation_each: int = 50
+    """Images of each class that only choose strengths."""
+    test_each: int = 100
+    """Test images of each class."""
+    pretrain: int | None = None
+    """Images that nets are trained on before; all of them if None."""
+    pretrain_epochs: int = 20
+    """Passes over them."""
+    epochs: int = 20
+    """Passes over a task's images."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """The study's settings: made-up letters, small enough for a CPU."""
 
@@ -34,27 +60,44 @@ class Config:
     """Passes over them."""
     epochs: int = 20
     """Passes over a task's drawings."""
+    clothes: Clothes = Clothes()
+    """The second stream."""
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    """Of the convolutions."""
+    features: int = 128
+    """Units of the dense layer below the head."""
     batch: int = 50
-    """Drawings a step."""
+    """Images a step."""
     learning_rate: float = 0.001
     """Of Adam, which starts afresh in every task."""
 
+    memory: int = 200
+    """Images in the store of the rehearsal that rehearsal-free learning is held against."""
     prefix: int = 3
     """Tasks of the runs that choose strengths."""
     tuning_seeds: int = 1
-    """Spare seeds that choose."""
+    """Spare seeds that choose; 0 takes the second value of each grid."""
+    l2_strengths: tuple[float, ...] = (0.003, 0.03, 0.3, 3.0)
+    """epsilon of the pull to earlier weights, epsilon |theta - anchor|^2."""
+    ewc_strengths: tuple[float, ...] = (1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
+    """mu of elastic weight consolidation, mu / 2 sum F (theta - anchor)^2."""
+    feature_weights: tuple[float, ...] = (0.5, 5.0, 50.0)
+    """mu of feature distillation."""
+    start_strength: float = 0.05
+    """epsilon of the first task's pull in "EWC with L2 start"."""
 
     prompts: PromptConfig = CPU_PROMPTS
     """Settings of the part on transformers."""
 
     @property
     def tasks(self) -> int:
-        """Tasks of the stream."""
+        """Tasks of the stream of letters."""
         return self.classes // self.classes_per_task
 
     @property
     def steps(self) -> int:
-        """Batches a task."""
+        """Batches a task of letters."""
         return self.epochs * (self.train_each * self.classes_per_task // self.batch)
 
 
@@ -70,7 +113,21 @@ SMOKE = Config(
     pretrain_each=8,
     pretrain_epochs=1,
     epochs=1,
+    clothes=Clothes(
+        data="digits",
+        before="digits",
+        pooled=False,
+        train_each=8,
+        validation_each=2,
+        test_each=4,
+        pretrain=40,
+        pretrain_epochs=1,
+        epochs=1,
+    ),
+    channels=(2, 3),
+    features=5,
     batch=8,
+    memory=8,
     tuning_seeds=0,
     prompts=SMOKE_PROMPTS,
 )

@@ -1,19 +1,98 @@
-"""Images of the stream, and those that nets are trained on before."""
+"""The two streams, and the images that nets are trained on before each."""
 
+import dataclasses
 import functools
 
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from engrax.continual import ShuffledSplitTasks
+from engrax.continual import RehearsalStream, ShuffledSplitTasks, rehearsal_table
 from engrax.core import named
-from engrax.tasks import Examples, Scaling, Split, glyphs
+from engrax.tasks import Batches, Dataset, Examples, Scaling, Split, glyphs, load, pool2, subset
 
 from ._config import Config
 
 LETTERS = named(jr.key(0), "rehearsal_free/stream")
 OTHER_LETTERS = named(jr.key(0), "rehearsal_free/pretraining")
 """Two alphabets for the whole study: seeds differ in the order in which letters come."""
+CLOTHES = named(jr.key(0), "rehearsal_free/clothes")
+DIGITS = named(jr.key(0), "rehearsal_free/digits")
+"""One choice of images for the whole study."""
+
+STREAMS = ("letters", "clothes")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Setting:
+    """A stream of tasks, and what comes before it."""
+
+    split: Split
+    """The stream's images: bytes (examples, rows, columns), labels from 0."""
+    before: Examples
+    """Images of other classes."""
+    classes_per_task: int
+    batch: int
+    epochs: int
+    pretrain_epochs: int
+    brightest: float = 255.0
+    brightest_before: float = 255.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of an image."""
+        rows, columns = self.split.train.x.shape[1:]
+        return rows, columns
+
+    @property
+    def classes(self) -> int:
+        """Classes of the stream."""
+        return 1 + int(self.split.train.y.max())
+
+    @property
+    def tasks(self) -> int:
+        """Tasks of the stream."""
+        return self.classes // self.classes_per_task
+
+    @property
+    def images(self) -> int:
+        """Training images of a task."""
+        return len(self.split.train.y) // self.tasks
+
+    @property
+    def steps(self) -> int:
+        """Batches a task."""
+        return self.epochs * (self.images // self.batch)
+
+    def stream(self) -> ShuffledSplitTasks:
+        """Tasks of a few classes each; images are (1, rows, columns) with ink from 0 to 1."""
+        return ShuffledSplitTasks(
+            self.split, self.classes_per_task, batch=self.batch,
+            scaling=Scaling(0.0, self.brightest, shape=(1, *self.shape)),
+        )  # fmt: skip
+
+    def rehearsed(self, memory: int) -> RehearsalStream:
+        """The tasks with a store of so many images in all, shared evenly among old classes."""
+        table = jnp.asarray(rehearsal_table("uniform", self.tasks, 1.0), jnp.float32)
+        return RehearsalStream(
+            self.stream(), table, memory, order="mixed", memory=min(memory, self.images),
+            shrinking=True,
+        )  # fmt: skip
+
+    def batches_before(self) -> Batches:
+        """Batches of the other classes' images."""
+        scaling = Scaling(0.0, self.brightest_before, shape=(1, *self.shape))
+        return Batches(self.before, self.batch, scaling=scaling)
+
+
+def setting(config: Config, name: str) -> Setting:
+    """The stream called `name`, "letters" or "clothes"."""
+    if name == "letters":
+        return Setting(
+            letters(config), other_letters(config), config.classes_per_task, config.batch,
+            config.epochs, config.pretrain_epochs,
+        )  # fmt: skip
+    return clothes(config)
 
 
 @functools.lru_cache(maxsize=2)
@@ -43,8 +122,27 @@ def other_letters(config: Config) -> Examples:
 
 
 def letter_stream(config: Config) -> ShuffledSplitTasks:
-    """Tasks of a few letters each; images are (1, size, size) with ink from 0 to 1."""
-    shape = (1, config.size, config.size)
-    return ShuffledSplitTasks(
-        letters(config), config.classes_per_task, batch=config.batch, scaling=Scaling(shape=shape)
-    )
+    """The tasks of letters."""
+    return setting(config, "letters").stream()
+
+
+@functools.lru_cache(maxsize=2)
+def clothes(config: Config) -> Setting:
+    """The second stream."""
+    chosen = config.clothes
+    data, before = load(chosen.data), load(chosen.before)
+    each = (chosen.train_each, chosen.validation_each, chosen.test_each)
+    train, validation, test = (n * data.classes for n in each)
+    split = subset(data, train, validation, test, CLOTHES)
+    first = subset(before, chosen.pretrain, 0, 0, DIGITS).train
+    if chosen.pooled:
+        split = Split(*(Examples(pool2(part.x), part.y) for part in split))
+        first = Examples(pool2(first.x), first.y)
+    return Setting(
+        split, first, chosen.classes_per_task, config.batch, chosen.epochs,
+        chosen.pretrain_epochs, _brightest(data), _brightest(before),
+    )  # fmt: skip
+
+
+def _brightest(data: Dataset) -> float:
+    return float(data.brightest)

@@ -1,15 +1,17 @@
 """What is measured beside the accuracy of tasks."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Int, Key, PyTree, UInt8
 
-from engrax.core import State, correct
+from engrax.continual import WrappedLearner, classes_up_to_tested, innermost, part_of
+from engrax.core import Batch, GradientLearner, State, correct
+from engrax.probes import cka
 
 
 class PrefixAccuracy(eqx.Module):
@@ -40,6 +42,76 @@ class PrefixAccuracy(eqx.Module):
 
         found = jax.lax.cond(t == self.tasks - 1, measured, lambda: jnp.float32(0))
         return {"validation_accuracy": found}
+
+
+@final
+class KeptFirst(WrappedLearner):
+    """A learner that keeps the net as it was after the first task, to measure with."""
+
+    def init(self, *, key: Key[Array, ""]) -> State:
+        """The learner's state, and a net that the first task replaces."""
+        state = super().init(key=key)
+        return {**state, "first": part_of(state, "model")}
+
+    def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
+        """The learner's step."""
+        inner, record = self.learner.step(state["learner"], input)
+        return {**state, "learner": inner}, record
+
+    def end_task(
+        self, state: State, task: Int[Array, ""], examples: Batch, key: Key[Array, ""]
+    ) -> State:
+        """After the first task, the net is kept."""
+        state = super().end_task(state, task, examples, key)
+        first = jnp.asarray(task) == 0
+        kept = jax.tree.map(
+            lambda new, old: jnp.where(first, new, old), part_of(state, "model"), state["first"]
+        )
+        return {**state, "first": kept}
+
+
+class Drift(eqx.Module):
+    """How alike the layers are to what they were after the first task, on its test images.
+
+    Centered kernel alignment of every convolution, the features and the logits, with RBF kernels
+    exp(-d^2 / (2 * 0.25 * median d^2)) and linearly.
+    """
+
+    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
+        """The record of one task: (layer,)."""
+        x, _, _ = system["tasks"].test(state["tasks"], jnp.int32(0))
+        learner = innermost(system["learner"])
+        assert isinstance(learner, GradientLearner)
+
+        def layers(model: PyTree) -> list[Array]:
+            net: Any = learner.model({"model": model})
+            levels = net.body.levels(x)
+            return [*levels, net.classify(levels[-1])]
+
+        old = layers(state["learner"]["first"])
+        new = layers(part_of(state["learner"], "model"))
+        pairs = list(zip(old, new, strict=True))
+        # A width of half the median distance: 0.25 of its square.
+        rbf = [cka(a, b, kernel="rbf", bandwidth=0.5) for a, b in pairs]
+        return {"cka": jnp.stack(rbf), "linear_cka": jnp.stack([cka(a, b) for a, b in pairs])}
+
+
+class KnownAccuracy(eqx.Module):
+    """Test accuracy on each task among the classes that came up to it: R of global forgetting."""
+
+    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
+        """The record of one task: (tested,)."""
+        stream, learner = system["tasks"], system["learner"]
+
+        def tested(task: Array) -> Array:
+            x, y, here = stream.test(state["tasks"], task)
+            among = classes_up_to_tested(stream.labels, t, task)
+            logits = learner.predict(state["learner"], x)
+            right = correct(jnp.where(among[None], logits, -jnp.inf), y)
+            return jnp.sum(right & here) / jnp.sum(here)
+
+        tasks = jnp.arange(stream.tasks, dtype=jnp.int32)
+        return {"known_accuracy": jax.lax.map(tested, tasks)}
 
 
 def validation_score(records: Mapping[str, np.ndarray]) -> np.ndarray:
