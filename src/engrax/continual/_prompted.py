@@ -35,6 +35,11 @@ class PromptedLearner(WrappedLearner):
     # Fields of a module are never assigned, so a narrower type is safe.
     learner: GradientLearner  # pyright: ignore - narrower, never assigned
 
+    def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
+        """The inner learner's step."""
+        inner, record = self.learner.step(state["learner"], input)
+        return {**state, "learner": inner}, record
+
     def start_task(self, state: State, task: Int[Array, ""], key: Key[Array, ""]) -> State:
         """The state with the prompts made ready for the task."""
         inner = state["learner"]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Key
 
-Prefix = tuple[Float[Array, "n d"], Float[Array, "n d"]]
+Prefix = tuple[Float[Array, "_ d"], Float[Array, "_ d"]]
 """Keys and values, of all heads side by side, that stand before those of the tokens. As prompts
 they steer a frozen model, and leave the number of its tokens as it is (Li and Liang 2021)."""
 
