@@ -1,7 +1,7 @@
 """Prompts for a frozen transformer, and what they have in common."""
 
 import abc
-from typing import Any, NamedTuple, Self, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -41,7 +41,7 @@ class Prompts(eqx.Module):
     def __call__(self, query: Float[Array, " d"], *, training: bool = False) -> Prompted:
         """The prompts for one input; `training` where its task is the present one."""
 
-    def begin_task(self, task: Int[Array, ""], *, key: Key[Array, ""]) -> Self:
+    def begin_task(self, task: Int[Array, ""], *, key: Key[Array, ""]) -> "Prompts":
         """The prompts with which learning of `task` starts."""
         del key
         task = jnp.asarray(task, jnp.int32)
