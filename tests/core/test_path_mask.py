@@ -24,5 +24,5 @@ def test_a_model_is_masked_by_its_own_names():
 
 
 def test_a_pattern_that_fits_nothing_is_refused():
-    with pytest.raises(ValueError, match="no array that fits 'layer'.*there are layers.0"):
+    with pytest.raises(ValueError, match="no array that fits 'layer'; there are layers"):
         path_mask(MLP((3, 2), bias=True, key=jr.key(0)), "layer")

@@ -39,7 +39,9 @@ def gates(config: Config, chosen: Setting, before: Arm, joint: Arm) -> xr.Datase
     model = learner.model(fresh["learner"])
     body = jax.tree.map(lambda a: a[0], part_of(earlier.state["learner"], "model").body)
     other: Any = before.system["learner"]
-    pretrained = other.model({"model": jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])})
+    pretrained = other.model(
+        {"model": jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])}
+    )
     del body
     found = {
         "joint": trained.records["accuracy"][0, -1].mean(),

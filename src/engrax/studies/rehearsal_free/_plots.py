@@ -1,2 +1,5 @@
 """The study figures; to come."""
-def plots(run): return {}
+
+
+def plots(run):
+    return {}
