@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from engrax.tasks import GlyphStyle
+
 
 @dataclasses.dataclass(frozen=True)
 class Clothes:
@@ -36,17 +38,19 @@ class Config:
     seeds: int = 5
     """Runs of each arm; order of classes and examples and initial weights differ between them."""
 
-    style: str = "easy"
-    """How much drawings of a letter differ: a name in `engrax.tasks.GLYPH_STYLES`."""
+    style: GlyphStyle = GlyphStyle(control_noise=0.05, rotation=24.0, shear=0.15, shift=0.06)
+    """How much drawings of a letter differ. On the calibration seed, before any method was run:
+    joint training reaches 93 %, a linear probe on random features 66 %. (85 and 20 points less were
+    asked for; of the styles with names none has both, with 40 drawings a letter or with 160.)"""
     size: int = 20
     """Pixels along a side of a drawing."""
     classes: int = 50
     """Letters of the stream."""
     classes_per_task: int = 5
     """New letters in a task."""
-    train_each: int = 40
+    train_each: int = 160
     """Training drawings of each letter."""
-    validation_each: int = 10
+    validation_each: int = 20
     """Drawings of each letter that only choose strengths."""
     test_each: int = 30
     """Test drawings of each letter."""
@@ -56,8 +60,10 @@ class Config:
     """Drawings of each of these."""
     pretrain_epochs: int = 20
     """Passes over them."""
-    epochs: int = 20
+    epochs: int = 10
     """Passes over a task's drawings."""
+    joint_epochs: int = 20
+    """Passes over all drawings where all tasks are learned at once."""
     clothes: Clothes = Clothes()
     """The second stream."""
 
@@ -108,6 +114,7 @@ SMOKE = Config(
     pretrain_each=8,
     pretrain_epochs=1,
     epochs=1,
+    joint_epochs=1,
     clothes=Clothes(
         data="digits",
         before="digits",
