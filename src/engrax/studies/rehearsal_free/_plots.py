@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from engrax.lab import figures, t_interval
 
@@ -27,7 +28,7 @@ NAMES = {
     "kd_ewc_start": "PredKD + EWC, L2 start",
     "kd_feat": "PredKD + FeatKD",
     "kd_frozen": "PredKD, features frozen",
-    "rehearsal": "PredKD, 200 stored",
+    "rehearsal": "PredKD, images stored",
     "joint": "all tasks at once",
 }
 """Method -> what figures call it, in their order."""
@@ -80,7 +81,7 @@ def _accuracy(run: Any, stream: str, held: dict[str, list[str]]) -> Figure:
     figure, grid = figures.panels(
         len(starts),
         xlabel="tasks learned",
-        ylabel="accuracy among classes seen (%)",
+        ylabel="accuracy so far (%)",
         titles=[STARTS[start] for start in starts],
     )
     for panel, start in zip(grid, starts, strict=True):
@@ -95,6 +96,7 @@ def _accuracy(run: Any, stream: str, held: dict[str, list[str]]) -> Figure:
             ceiling = 100 * float(final(run[f"{stream}_{start}_joint"]).mean())
             panel.axhline(ceiling, color=figures.MUTED, linestyle=":", label=NAMES["joint"])
         panel.set_ylim(0, 100)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend_below(figure, grid)
     return figure
 
