@@ -181,8 +181,17 @@ def _parts(
     return seen & (place < n_old), seen & (place >= n_old)
 
 
+@jax.custom_jvp
 def _bce(logits: Array, target: Array) -> Array:
     return jax.nn.softplus(logits) - target * logits
+
+
+@_bce.defjvp
+def _bce_slope(at: tuple[Array, Array], along: tuple[Array, Array]) -> tuple[Array, Array]:
+    # The difference of two equal sigmoids is 0; derived from the line above it is not quite.
+    (logits, target), (logits_dot, target_dot) = at, along
+    slope = (jax.nn.sigmoid(logits) - target) * logits_dot - logits * target_dot
+    return _bce(logits, target), slope
 
 
 def _entries(labels: Array, counted: Array) -> Array:

@@ -53,7 +53,7 @@ class FeatureClassifier(eqx.Module):
         """Logits of a batch."""
         return self.classify(self.body(x))
 
-    def __call__(self, x: Float[Array, " channels rows columns"]) -> Float[Array, " classes"]:
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, " classes"]:
         """Logits of one image."""
         return self.predict(x[None])[0]
 

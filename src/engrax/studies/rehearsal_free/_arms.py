@@ -17,31 +17,46 @@ from engrax.continual import (
     with_part,
 )
 from engrax.core import State, observe, repeat, serial
-from engrax.lab import Arm, Tuning
+from engrax.lab import Arm, Reference, Tuning
 
 from ._config import Config
 from ._data import STREAMS, Setting, setting
-from ._measures import Drift, KeptFirst, KnownAccuracy, PrefixAccuracy, validation_score
+from ._gates import gates
+from ._measures import Drift, KeptFirst, PrefixAccuracy, validation_score
 from ._nets import METHODS, before, joint, method
 
 STARTS = ("scratch", "pretrained")
 DRIFTING = ("kd", "kd_l2", "kd_ewc")
 """Methods whose layers are watched."""
-SECOND = ("softmax", "softmax_kd", "kd", "kd_l2", "kd_ewc", "kd_feat")
-"""Methods that see the second stream."""
+FIRST = {
+    "scratch": tuple(METHODS),
+    "pretrained": (
+        "softmax",
+        "softmax_kd",
+        "kd",
+        "kd_l2",
+        "kd_ewc",
+        "kd_ewc_start",
+        "kd_feat",
+        "kd_frozen",
+    ),
+}
+"""Start -> methods that see the stream of letters."""
+SECOND = ("softmax", "kd", "kd_l2", "kd_ewc", "kd_feat")
+"""Methods that see the stream of clothes."""
 LAYERS = ("features", "logits")
 
 
-def arms(config: Config) -> dict[str, Callable[[], Arm]]:
+def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that makes the images and builds the arm."""
-    found: dict[str, Callable[[], Arm]] = {}
-    for stream in STREAMS:
-        methods = METHODS if stream == "letters" else SECOND
+    found: dict[str, Callable[[], Arm | Reference]] = {}
+    for stream in STREAMS if config.clothes else STREAMS[:1]:
         found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
         for start in STARTS:
-            for name in methods:
+            for name in SECOND if stream == "clothes" else FIRST[start]:
                 found[f"{stream}_{start}_{name}"] = eqx.Partial(_arm, config, stream, start, name)
             found[f"{stream}_{start}_joint"] = eqx.Partial(_joint, config, stream, start)
+        found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
     found["letters_scratch_rehearsal"] = eqx.Partial(_rehearsal, config)
     return found
 
@@ -64,10 +79,20 @@ def _arm(config: Config, stream: str, start: str, name: str) -> Arm:
 
 
 def _joint(config: Config, stream: str, start: str) -> Arm:
-    """All tasks at once, in as many steps: a ceiling."""
+    """All tasks at once: a ceiling."""
     chosen = setting(config, stream)
     learner = joint(config, chosen)
-    return _sequence(config, chosen, stream, start, learner, chosen.stream(), mixed=True)
+    steps = config.joint_epochs * (chosen.images // config.batch)
+    return _sequence(
+        config, chosen, stream, start, learner, chosen.stream(), steps=steps, mixed=True
+    )
+
+
+def _gates(config: Config, stream: str) -> Reference:
+    """Whether the stream asks for features."""
+    chosen = setting(config, stream)
+    parts = _before(config, stream), _joint(config, stream, "scratch")
+    return Reference(eqx.Partial(gates, config, chosen, *parts))
 
 
 def _rehearsal(config: Config) -> Arm:
@@ -94,8 +119,8 @@ def _sequence(
     system = TaskSequence(
         learner, tasks, chosen.steps if steps is None else steps,
         candidates=classes_seen, reset_optimizer=not mixed, mixed=mixed, examples=chosen.images,
+        known=True,
     )  # fmt: skip
-    system = observe(system, KnownAccuracy())
     if drift:
         system = observe(system, Drift())
     dims = {

@@ -53,7 +53,7 @@ def reversal(run: Any) -> xr.DataArray:
 
 
 def alikeness(arm: Any, layer: str) -> xr.DataArray:
-    """CKA of a layer after the first and after the last task; of "early" ones, the mean: (seed,)."""
+    """CKA of a layer after the first and the last task; of "early" ones, the mean: (seed,)."""
     last = arm["cka"].isel(tick=-1, drop=True)
     if layer == "early":
         return last.isel(layer=slice(EARLY)).mean("layer")

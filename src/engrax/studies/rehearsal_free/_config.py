@@ -2,7 +2,11 @@
 
 import dataclasses
 
+<<<<<<< HEAD
 from ._prompts_config import CPU_PROMPTS, SMOKE_PROMPTS, PromptConfig
+=======
+from engrax.tasks import GlyphStyle
+>>>>>>> free
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +42,23 @@ class Config:
     seeds: int = 5
     """Runs of each arm; order of classes and examples and initial weights differ between them."""
 
-    style: str = "easy"
-    """How much drawings of a letter differ: a name in `engrax.tasks.GLYPH_STYLES`."""
+    style: GlyphStyle = dataclasses.field(
+        default_factory=lambda: GlyphStyle(
+            control_noise=0.05, rotation=24.0, shear=0.15, shift=0.06
+        )
+    )
+    """How much drawings of a letter differ. On the calibration seed, before any method was run:
+    joint training reaches 93 %, a linear probe on random features 66 %. (85 and 20 points less were
+    asked for; of the styles with names none has both, with 40 drawings a letter or with 160.)"""
     size: int = 20
     """Pixels along a side of a drawing."""
     classes: int = 50
     """Letters of the stream."""
     classes_per_task: int = 5
     """New letters in a task."""
-    train_each: int = 40
+    train_each: int = 160
     """Training drawings of each letter."""
-    validation_each: int = 10
+    validation_each: int = 20
     """Drawings of each letter that only choose strengths."""
     test_each: int = 30
     """Test drawings of each letter."""
@@ -58,10 +68,12 @@ class Config:
     """Drawings of each of these."""
     pretrain_epochs: int = 20
     """Passes over them."""
-    epochs: int = 20
+    epochs: int = 10
     """Passes over a task's drawings."""
-    clothes: Clothes = Clothes()
-    """The second stream."""
+    joint_epochs: int = 20
+    """Passes over all drawings where all tasks are learned at once."""
+    clothes: Clothes | None = Clothes()
+    """The second stream; none if None."""
 
     channels: tuple[int, ...] = (16, 32, 64)
     """Of the convolutions."""
@@ -113,17 +125,8 @@ SMOKE = Config(
     pretrain_each=8,
     pretrain_epochs=1,
     epochs=1,
-    clothes=Clothes(
-        data="digits",
-        before="digits",
-        pooled=False,
-        train_each=8,
-        validation_each=2,
-        test_each=4,
-        pretrain=40,
-        pretrain_epochs=1,
-        epochs=1,
-    ),
+    joint_epochs=1,
+    clothes=None,
     channels=(2, 3),
     features=5,
     batch=8,

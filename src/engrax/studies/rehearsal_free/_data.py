@@ -130,6 +130,8 @@ def letter_stream(config: Config) -> ShuffledSplitTasks:
 def clothes(config: Config) -> Setting:
     """The second stream."""
     chosen = config.clothes
+    if chosen is None:
+        raise ValueError("this scale has no stream of clothes; give Config.clothes")
     data, before = load(chosen.data), load(chosen.before)
     each = (chosen.train_each, chosen.validation_each, chosen.test_each)
     train, validation, test = (n * data.classes for n in each)

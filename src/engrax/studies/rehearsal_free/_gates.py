@@ -4,7 +4,7 @@ Where a linear probe on random features comes close to joint training there is n
 below the head, and nothing to forget.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
-from engrax.continual import part_of
-from engrax.core import accuracy, named, simulate
+from engrax.continual import innermost, part_of
+from engrax.core import GradientLearner, Learner, accuracy, named, simulate
 from engrax.lab import Arm
 from engrax.lab._run import FIRST_CALIBRATION_SEED
 from engrax.probes import linear_probe
@@ -34,8 +34,12 @@ def gates(config: Config, chosen: Setting, before: Arm, joint: Arm) -> xr.Datase
     key = named(jr.key(0), "tuning")
     trained = simulate(joint.system, joint.ticks, key=key, seeds=seed, chunk=joint.chunk)
     earlier = simulate(before.system, before.ticks, key=key, seeds=seed, chunk=before.ticks)
-    learner: Any = joint.system["learner"]
+    learner, other = (
+        cast(GradientLearner, innermost(cast(Learner, arm.system["learner"])))
+        for arm in (joint, before)
+    )
     fresh = joint.system.init(key=jr.fold_in(key, seed[0]))
+<<<<<<< HEAD
     model = learner.model(fresh["learner"])
     body = jax.tree.map(lambda a: a[0], part_of(earlier.state["learner"], "model").body)
     other: Any = before.system["learner"]
@@ -43,6 +47,11 @@ def gates(config: Config, chosen: Setting, before: Arm, joint: Arm) -> xr.Datase
         {"model": jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])}
     )
     del body
+=======
+    model = learner.model({"model": part_of(fresh["learner"], "model")})
+    weights = jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])
+    pretrained = other.model({"model": weights})
+>>>>>>> free
     found = {
         "joint": trained.records["accuracy"][0, -1].mean(),
         "random_probe": probed(chosen, model.body),

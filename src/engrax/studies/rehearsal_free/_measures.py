@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree, UInt8
 
-from engrax.continual import WrappedLearner, classes_up_to_tested, innermost, part_of
+from engrax.continual import WrappedLearner, innermost, part_of
 from engrax.core import Batch, GradientLearner, State, correct
 from engrax.probes import cka
 
@@ -94,24 +94,6 @@ class Drift(eqx.Module):
         # A width of half the median distance: 0.25 of its square.
         rbf = [cka(a, b, kernel="rbf", bandwidth=0.5) for a, b in pairs]
         return {"cka": jnp.stack(rbf), "linear_cka": jnp.stack([cka(a, b) for a, b in pairs])}
-
-
-class KnownAccuracy(eqx.Module):
-    """Test accuracy on each task among the classes that came up to it: R of global forgetting."""
-
-    def __call__(self, system: Any, state: State, t: Array) -> dict[str, Array]:
-        """The record of one task: (tested,)."""
-        stream, learner = system["tasks"], system["learner"]
-
-        def tested(task: Array) -> Array:
-            x, y, here = stream.test(state["tasks"], task)
-            among = classes_up_to_tested(stream.labels, t, task)
-            logits = learner.predict(state["learner"], x)
-            right = correct(jnp.where(among[None], logits, -jnp.inf), y)
-            return jnp.sum(right & here) / jnp.sum(here)
-
-        tasks = jnp.arange(stream.tasks, dtype=jnp.int32)
-        return {"known_accuracy": jax.lax.map(tested, tasks)}
 
 
 def validation_score(records: Mapping[str, np.ndarray]) -> np.ndarray:

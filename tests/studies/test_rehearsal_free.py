@@ -1,0 +1,215 @@
+"""The study: its data, its claims on made-up runs, itself at smoke."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+import xarray as xr
+
+from engrax.continual import part_of
+from engrax.lab import figures, judge_claim, run_study
+from engrax.studies.rehearsal_free import CLAIMS, SCALES, STUDY, arms, plots
+from engrax.studies.rehearsal_free import _claims as claims
+from engrax.studies.rehearsal_free._arms import FIRST, STRENGTHS, _with_body
+from engrax.studies.rehearsal_free._config import Clothes
+from engrax.studies.rehearsal_free._data import letters, other_letters, setting
+from engrax.studies.rehearsal_free._measures import validation_score
+from engrax.studies.rehearsal_free._nets import METHODS
+
+CONFIG = SCALES["smoke"]
+RUN = ("C2", "C3", "C7")
+"""Claims whose arms are run here: every kind of arm there is, but for some losses."""
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "smoke"
+    return run_study(STUDY, scale="smoke", claims=RUN, out=out)
+
+
+class Made:
+    """A run of arrays that a test made up."""
+
+    diverged = ()
+
+    def __init__(self, **arms):
+        self.config, self.arms = CONFIG, arms
+
+    def __getitem__(self, name):
+        return self.arms[name]
+
+    def __contains__(self, name):
+        return name in self.arms
+
+
+def arm(final, known=None, own=None, alike=None):
+    """An arm of two tasks: its final accuracy for each seed, and what else is to be read."""
+    final = np.asarray(final, float)
+    matrix = np.zeros((len(final), 2, 2))
+    matrix[:, 1] = final[:, None]
+    known, own = (matrix if m is None else np.tile(m, (len(final), 1, 1)) for m in (known, own))
+    layers = ["convolution 1", "convolution 2", "features", "logits"]
+    alike = np.ones(4) if alike is None else np.asarray(alike)
+    cka = np.tile(alike, (len(final), 2, 1))
+    square = ("seed", "tick", "tested")
+    return xr.Dataset(
+        {
+            "accuracy": (square, matrix), "known_accuracy": (square, known),
+            "own_accuracy": (square, own), "cka": (("seed", "tick", "layer"), cka),
+        },
+        {"seed": np.arange(len(final)), "layer": layers},
+    )  # fmt: skip
+
+
+def claim(name):
+    return next(c for c in CLAIMS if c.name == name)
+
+
+def verdicts(name, **arms):
+    return [part.verdict for part in judge_claim(claim(name), Made(**arms)).parts]
+
+
+def test_the_first_claim_asks_for_ten_points_and_for_more_than_parts_alone():
+    near = np.array([0.0, 0.01, -0.01, 0.0, 0.0])
+
+    def run(kd, alone, softmax):
+        made = {"softmax": softmax, "softmax_kd": softmax, "l2": alone, "ewc": alone}
+        made |= {"kd_l2": kd, "kd_ewc": kd + 0.05}
+        return {f"letters_scratch_{k}": arm(v + near * (k == "kd_l2")) for k, v in made.items()}
+
+    assert verdicts("C1", **run(0.5, 0.1 + near * 0, 0.1 + near * 0)) == ["holds"] * 6
+    found = verdicts("C1", **run(0.15, 0.3 + near * 0, 0.1 + near * 0))
+    assert found == ["fails", "holds", "fails", "fails", "holds", "holds"]
+
+
+def test_the_second_claim_reads_forgetting_plasticity_and_accuracy():
+    keeps = {"known": [[0.5, 0], [0.5, 0.5]], "own": [[0.6, 0], [0.6, 0.6]]}
+    loses = {"known": [[0.9, 0], [0.4, 0.9]], "own": [[0.9, 0], [0.6, 0.9]]}
+    run = {
+        "letters_scratch_kd": arm([0.3] * 5, **loses),
+        "letters_scratch_kd_l2": arm([0.3] * 5, **keeps),
+        "letters_scratch_kd_ewc": arm([0.4] * 5, **loses),
+    }
+    made = Made(**run)
+    np.testing.assert_allclose(claims.forgotten(made["letters_scratch_kd"]), 0.25)
+    np.testing.assert_allclose(claims.forgotten_locally(made["letters_scratch_kd"]), 0.3)
+    np.testing.assert_allclose(claims.plasticity(made["letters_scratch_kd_l2"]), 0.6)
+    found = verdicts("C2", **run)
+    # L2 and EWC in turn: forgetting, plasticity, accuracy; a difference of 0 lies in "at most 0".
+    assert found == ["holds", "holds", "holds", "holds", "holds", "fails"]
+
+
+def test_ranking_and_its_reversal():
+    run = {
+        "letters_scratch_kd": arm([0.3] * 5),
+        "letters_scratch_kd_l2": arm([0.2, 0.2, 0.2, 0.2, 0.21]),
+        "letters_pretrained_kd": arm([0.4] * 5),
+        "letters_pretrained_kd_l2": arm([0.5] * 5),
+        "letters_pretrained_kd_ewc": arm([0.45] * 5),
+        "letters_pretrained_kd_feat": arm([0.55] * 5),
+        "letters_scratch_rehearsal": arm([0.3, 0.6, 0.5, 0.5, 0.5]),
+    }
+    np.testing.assert_allclose(claims.reversal(Made(**run)), [0.2, 0.2, 0.2, 0.2, 0.19])
+    assert verdicts("C3", **run) == ["holds", "fails"]
+    assert verdicts("C4", **run) == ["holds"]
+    assert verdicts("C7", **run) == ["open"]
+
+
+def test_where_forgetting_sits():
+    run = {
+        "letters_scratch_kd": arm([0.3] * 5, alike=[0.9, 0.8, 0.6, 0.9]),
+        "letters_scratch_kd_l2": arm([0.3] * 5, alike=[1, 1, 0.9, 0.8]),
+        "letters_scratch_kd_ewc": arm([0.3] * 5, alike=[1, 1, 0.5, 0.8]),
+    }
+    np.testing.assert_allclose(claims.below_early(Made(**run), "features"), 0.25)
+    assert verdicts("C6", **run) == ["holds", "fails", "holds", "fails"]
+
+
+def test_letters_of_the_stream_are_no_letters_of_pretraining():
+    """Nothing leaks: other keys draw other letters, and parts share no drawing."""
+    split, other = letters(CONFIG), other_letters(CONFIG)
+    parts = [*split, other]
+    seen = [{image.tobytes() for image in part.x} for part in parts]
+    assert len(set.union(*seen)) == sum(len(part.x) for part in parts)
+    for part, each in zip(split, (8, 2, 4), strict=True):
+        np.testing.assert_array_equal(np.bincount(part.y), each)
+    means = [
+        np.stack([p.x[p.y == k].mean(0) for k in range(p.y.max() + 1)]) for p in (split[0], other)
+    ]
+    apart = np.abs(means[0][:, None] - means[1][None]).mean((2, 3))
+    within = np.abs(split[0].x[split[0].y == 0] - means[0][0]).mean()
+    assert apart.min() > within / 2
+
+
+def test_the_second_stream_and_its_absence():
+    chosen = Clothes(
+        data="digits", before="digits", pooled=True, train_each=8, validation_each=2,
+        test_each=4, pretrain=40, pretrain_epochs=1, epochs=1,
+    )  # fmt: skip
+    config = dataclasses.replace(CONFIG, clothes=chosen)
+    found = setting(config, "clothes")
+    assert (found.shape, found.classes, found.tasks, found.steps) == ((4, 4), 10, 5, 2)
+    stream = found.stream()
+    _, batch = stream.draw(stream.init(key=jr.key(0)), jnp.int32(0), jnp.int32(0))
+    assert batch.x.shape == (8, 1, 4, 4)
+    assert 0 <= batch.x.min() < batch.x.max() <= 1
+    assert "clothes_scratch_kd" in arms(config)
+    assert not any(name.startswith("clothes") for name in arms(CONFIG))
+    with pytest.raises(ValueError, match="no stream of clothes"):
+        setting(CONFIG, "clothes")
+
+
+def test_every_method_that_holds_features_is_tuned_on_a_prefix():
+    config = dataclasses.replace(CONFIG, tuning_seeds=1, prefix=2)
+    built = arms(config)
+    for name in FIRST["scratch"]:
+        made = built[f"letters_scratch_{name}"]()
+        assert (made.tuning is not None) == (METHODS[name][1] in STRENGTHS)
+        if made.tuning:
+            assert made.tuning.ticks == 2
+            assert jax.tree.leaves(made.tuning.where(made.system))[0].shape == ()
+    records = {"validation_accuracy": np.arange(6.0).reshape(1, 2, 3)}
+    np.testing.assert_array_equal(validation_score(records), [[2, 5]])
+
+
+def test_a_pretrained_arm_starts_with_the_other_nets_body_and_a_head_of_its_own():
+    built = arms(CONFIG)
+    made = built["letters_pretrained_kd_l2"]()
+    assert made.needs == ("letters_before",)
+    fresh = made.system.init(key=jr.key(0))
+    final = built["letters_before"]().system.init(key=jr.key(7))
+    state = _with_body(fresh, final)
+    wanted, found = (part_of(s["learner"], "model") for s in (final, state))
+    for a, b in zip(jax.tree.leaves(wanted.body), jax.tree.leaves(found.body), strict=True):
+        np.testing.assert_array_equal(a, b)
+    kept = part_of(fresh["learner"], "model")
+    np.testing.assert_array_equal(found.weight, kept.weight)
+
+
+def test_the_study_at_smoke(smoke):
+    assert not smoke.diverged
+    kd = smoke["letters_pretrained_kd_l2"]
+    assert kd["accuracy"].dims == ("seed", "tick", "tested")
+    # After the first task a net is what it was after the first task.
+    np.testing.assert_allclose(kd["cka"].isel(tick=0), 1, rtol=1e-4)
+    np.testing.assert_array_equal(
+        kd["known_accuracy"].isel(tested=-1), kd["accuracy"].isel(tested=-1)
+    )
+    assert (
+        (kd["known_accuracy"] >= kd["accuracy"] - 1e-6)
+        .where(kd["tick"] >= kd["tested"], True)
+        .all()
+    )
+    drawn = plots(smoke)
+    assert set(drawn) == {"letters_accuracy", "letters_final", "matrices", "drift"}
+    for figure in drawn.values():
+        figures.check_labels(figure)
+
+
+def test_claims_name_arms_that_there_are():
+    config = dataclasses.replace(CONFIG, clothes=Clothes())
+    for each in CLAIMS:
+        assert set(each.arms) <= set(arms(config))
