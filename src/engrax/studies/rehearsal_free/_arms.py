@@ -24,6 +24,7 @@ from ._data import STREAMS, Setting, setting
 from ._gates import gates
 from ._measures import Drift, KeptFirst, PrefixAccuracy, validation_score
 from ._nets import METHODS, before, joint, method
+from ._prompts import prompt_arms
 
 STARTS = ("scratch", "pretrained")
 DRIFTING = ("kd", "kd_l2", "kd_ewc")
@@ -58,7 +59,7 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
             found[f"{stream}_{start}_joint"] = eqx.Partial(_joint, config, stream, start)
         found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
     found["letters_scratch_rehearsal"] = eqx.Partial(_rehearsal, config)
-    return found
+    return {**found, **prompt_arms(config)}
 
 
 def _before(config: Config, stream: str) -> Arm:

@@ -9,6 +9,9 @@ import xarray as xr
 from engrax.continual import global_forgetting, learning_accuracy, local_forgetting
 from engrax.lab import Claim, Part, at_least, at_most, paired_difference
 
+from ._prompts import METHODS as TRANSFORMERS
+from ._prompts import PROMPTS
+
 EARLY = 2
 """Convolutions that count as early layers."""
 HELD = {"l2": "L2", "ewc": "EWC"}
@@ -65,6 +68,12 @@ def below_early(run: Any, layer: str) -> xr.DataArray:
     arm = run[f"{SCRATCH}_kd"]
     with xr.set_options(arithmetic_join="exact"):
         return alikeness(arm, "early") - alikeness(arm, layer)
+
+
+def lead_over_prompts(run: Any) -> xr.DataArray:
+    """L2 on queries, keys and values minus prompts, those of the best mean over seeds: (seed,)."""
+    best = max(PROMPTS, key=lambda name: float(final(run[name]).mean()))
+    return lead(run, "vit_l2", best)
 
 
 def _matrix(arm: Any, name: str) -> np.ndarray:
@@ -178,6 +187,20 @@ C4 = Claim(
     paper="PredKD + L2 - PredKD: 35.6 - 26.6 after pre-training, 21.6 - 25.2 points from scratch",
 )
 
+C5 = Claim(
+    "C5",
+    "In a pre-trained transformer, tuning what makes queries, keys and values under a plain L2 "
+    "pull beats learning prompts, with the same epochs and the same masked cross-entropy.",
+    arms=tuple(TRANSFORMERS),
+    parts={
+        "accuracy: QKV with L2 - best prompts": Part(
+            lead_over_prompts, at_least(0.0), unit="%", paper=0.0061
+        )
+    },
+    paper="ImageNet-R in 10 tasks, ViT-B/16: L2 on QKV 76.06, CODA-Prompt 75.45, its small form "
+    "73.93, DualPrompt 71.32 %",
+)
+
 C6 = Claim(
     "C6",
     "Forgetting sits near the head: with PredKD alone late layers drift more than early ones, and "
@@ -219,4 +242,4 @@ C7 = Claim(
     paper="PredKD + L2 after ImageNet-1k 35.6; 2000 stored images from scratch 24.0 to 27.4 %",
 )  # fmt: skip
 
-CLAIMS = (C1, C2, C3, C4, C6, C7)
+CLAIMS = (C1, C2, C3, C4, C5, C6, C7)

@@ -2,11 +2,9 @@
 
 import dataclasses
 
-<<<<<<< HEAD
-from ._prompts_config import CPU_PROMPTS, SMOKE_PROMPTS, PromptConfig
-=======
 from engrax.tasks import GlyphStyle
->>>>>>> free
+
+from ._prompts_config import CPU_PROMPTS, SMOKE_PROMPTS, PromptConfig
 
 
 @dataclasses.dataclass(frozen=True)

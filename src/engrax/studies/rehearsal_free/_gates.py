@@ -39,19 +39,9 @@ def gates(config: Config, chosen: Setting, before: Arm, joint: Arm) -> xr.Datase
         for arm in (joint, before)
     )
     fresh = joint.system.init(key=jr.fold_in(key, seed[0]))
-<<<<<<< HEAD
-    model = learner.model(fresh["learner"])
-    body = jax.tree.map(lambda a: a[0], part_of(earlier.state["learner"], "model").body)
-    other: Any = before.system["learner"]
-    pretrained = other.model(
-        {"model": jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])}
-    )
-    del body
-=======
     model = learner.model({"model": part_of(fresh["learner"], "model")})
     weights = jax.tree.map(lambda a: a[0], earlier.state["learner"]["model"])
     pretrained = other.model({"model": weights})
->>>>>>> free
     found = {
         "joint": trained.records["accuracy"][0, -1].mean(),
         "random_probe": probed(chosen, model.body),

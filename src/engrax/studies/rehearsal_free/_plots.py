@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from engrax.lab import figures, t_interval
 
 from ._claims import final, forgotten
+from ._prompts_plots import prompt_plots
 
 INK, BLUE, RED, GREEN, PINK, ORANGE, SKY = figures.PALETTE[:7]
 STARTS = {"scratch": "from scratch", "pretrained": "pre-trained"}
@@ -67,7 +68,7 @@ def plots(run: Any) -> dict[str, Figure]:
     if shown := [s for s in STARTS if f"letters_{s}_kd" in run]:
         found["matrices"] = _matrices(run, shown)
         found["drift"] = _drift(run, shown)
-    return found
+    return {**found, **prompt_plots(run)}
 
 
 def methods(run: Any, stream: str, start: str) -> list[str]:

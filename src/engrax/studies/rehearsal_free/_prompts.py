@@ -113,6 +113,7 @@ def _arm(config: Config, name: str) -> Arm:
         candidates=classes_seen,
         reset_optimizer=True,
         examples=config.train_each * config.classes_per_task,
+        known=True,
     )
     validation = split.validation
     probe = PrefixAccuracy(
@@ -126,10 +127,11 @@ def _arm(config: Config, name: str) -> Arm:
     return Arm(
         system,
         config.tasks,
-        dims={"accuracy": ("tested",), "own_accuracy": ("tested",)},
+        dims=dict.fromkeys(("accuracy", "own_accuracy", "known_accuracy"), ("tested",)),
         coords={"tested": np.arange(1, config.tasks + 1)},
         needs=("vit_pretrained",),
         start=_pretrained,
+        chunk=config.tasks,
         measure=eqx.Partial(_counted, trained_parameters(learner)),
         tuning=tuning if config.tuning_seeds else None,
     )
