@@ -20,7 +20,7 @@ from engrax.studies.rehearsal_free._measures import validation_score
 from engrax.studies.rehearsal_free._nets import METHODS
 
 CONFIG = SCALES["smoke"]
-RUN = ("C2", "C3", "C7")
+RUN = ("C2", "C7")
 """Claims whose arms are run here: every kind of arm there is, but for some losses."""
 
 
@@ -149,7 +149,7 @@ def test_the_second_stream_and_its_absence():
         data="digits", before="digits", pooled=True, train_each=8, validation_each=2,
         test_each=4, pretrain=40, pretrain_epochs=1, epochs=1,
     )  # fmt: skip
-    config = dataclasses.replace(CONFIG, clothes=chosen)
+    config = dataclasses.replace(CONFIG, clothes=chosen, streams=("letters", "clothes"))
     found = setting(config, "clothes")
     assert (found.shape, found.classes, found.tasks, found.steps) == ((4, 4), 10, 5, 2)
     stream = found.stream()
@@ -158,8 +158,6 @@ def test_the_second_stream_and_its_absence():
     assert 0 <= batch.x.min() < batch.x.max() <= 1
     assert "clothes_scratch_kd" in arms(config)
     assert not any(name.startswith("clothes") for name in arms(CONFIG))
-    with pytest.raises(ValueError, match="no stream of clothes"):
-        setting(CONFIG, "clothes")
 
 
 def test_every_method_that_holds_features_is_tuned_on_a_prefix():
@@ -210,6 +208,5 @@ def test_the_study_at_smoke(smoke):
 
 
 def test_claims_name_arms_that_there_are():
-    config = dataclasses.replace(CONFIG, clothes=Clothes())
     for each in CLAIMS:
-        assert set(each.arms) <= set(arms(config))
+        assert set(each.arms) <= set(arms(CONFIG))

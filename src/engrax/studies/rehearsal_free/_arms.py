@@ -20,7 +20,7 @@ from engrax.core import State, observe, repeat, serial
 from engrax.lab import Arm, Reference, Tuning
 
 from ._config import Config
-from ._data import STREAMS, Setting, setting
+from ._data import Setting, setting
 from ._gates import gates
 from ._measures import Drift, KeptFirst, PrefixAccuracy, validation_score
 from ._nets import METHODS, before, joint, method
@@ -51,7 +51,7 @@ LAYERS = ("features", "logits")
 def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that makes the images and builds the arm."""
     found: dict[str, Callable[[], Arm | Reference]] = {}
-    for stream in STREAMS if config.clothes else STREAMS[:1]:
+    for stream in config.streams:
         found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
         for start in STARTS:
             for name in SECOND if stream == "clothes" else FIRST[start]:

@@ -70,8 +70,10 @@ class Config:
     """Passes over a task's drawings."""
     joint_epochs: int = 20
     """Passes over all drawings where all tasks are learned at once."""
-    clothes: Clothes | None = Clothes()
-    """The second stream; none if None."""
+    clothes: Clothes = Clothes()
+    """The second stream."""
+    streams: tuple[str, ...] = ("letters", "clothes")
+    """Those that are run."""
 
     channels: tuple[int, ...] = (16, 32, 64)
     """Of the convolutions."""
@@ -124,7 +126,7 @@ SMOKE = Config(
     pretrain_epochs=1,
     epochs=1,
     joint_epochs=1,
-    clothes=None,
+    streams=("letters",),
     channels=(2, 3),
     features=5,
     batch=8,

@@ -20,8 +20,6 @@ CLOTHES = named(jr.key(0), "rehearsal_free/clothes")
 DIGITS = named(jr.key(0), "rehearsal_free/digits")
 """One choice of images for the whole study."""
 
-STREAMS = ("letters", "clothes")
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Setting:
@@ -130,8 +128,6 @@ def letter_stream(config: Config) -> ShuffledSplitTasks:
 def clothes(config: Config) -> Setting:
     """The second stream."""
     chosen = config.clothes
-    if chosen is None:
-        raise ValueError("this scale has no stream of clothes; give Config.clothes")
     data, before = load(chosen.data), load(chosen.before)
     each = (chosen.train_each, chosen.validation_each, chosen.test_each)
     train, validation, test = (n * data.classes for n in each)
