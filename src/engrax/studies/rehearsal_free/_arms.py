@@ -30,17 +30,8 @@ STARTS = ("scratch", "pretrained")
 DRIFTING = ("kd", "kd_l2", "kd_ewc")
 """Methods whose layers are watched."""
 FIRST = {
-    "scratch": tuple(METHODS),
-    "pretrained": (
-        "softmax",
-        "softmax_kd",
-        "kd",
-        "kd_l2",
-        "kd_ewc",
-        "kd_ewc_start",
-        "kd_feat",
-        "kd_frozen",
-    ),
+    "scratch": tuple(name for name in METHODS if name != "kd_frozen"),
+    "pretrained": ("softmax", "softmax_kd", "kd", "kd_l2", "kd_ewc", "kd_feat", "kd_frozen"),
 }
 """Start -> methods that see the stream of letters."""
 SECOND = ("softmax", "kd", "kd_l2", "kd_ewc", "kd_feat")
