@@ -47,7 +47,7 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
         for start in STARTS:
             for name in SECOND if stream == "clothes" else FIRST[start]:
                 found[f"{stream}_{start}_{name}"] = eqx.Partial(_arm, config, stream, start, name)
-            found[f"{stream}_{start}_joint"] = eqx.Partial(_joint, config, stream, start)
+        found[f"{stream}_scratch_joint"] = eqx.Partial(_joint, config, stream)
         found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
     found["letters_scratch_rehearsal"] = eqx.Partial(_rehearsal, config)
     return {**found, **prompt_arms(config)}
@@ -70,20 +70,20 @@ def _arm(config: Config, stream: str, start: str, name: str) -> Arm:
     return _tuned(config, chosen, arm, METHODS[name][1])
 
 
-def _joint(config: Config, stream: str, start: str) -> Arm:
+def _joint(config: Config, stream: str) -> Arm:
     """All tasks at once: a ceiling."""
     chosen = setting(config, stream)
     learner = joint(config, chosen)
     steps = config.joint_epochs * (chosen.images // config.batch)
     return _sequence(
-        config, chosen, stream, start, learner, chosen.stream(), steps=steps, mixed=True
+        config, chosen, stream, "scratch", learner, chosen.stream(), steps=steps, mixed=True
     )
 
 
 def _gates(config: Config, stream: str) -> Reference:
     """Whether the stream asks for features."""
     chosen = setting(config, stream)
-    parts = _before(config, stream), _joint(config, stream, "scratch")
+    parts = _before(config, stream), _joint(config, stream)
     return Reference(eqx.Partial(gates, config, chosen, *parts))
 
 

@@ -64,16 +64,29 @@ class Config:
     """Other letters, on which nets are trained before."""
     pretrain_each: int = 60
     """Drawings of each of these."""
-    pretrain_epochs: int = 20
+    pretrain_epochs: int = 10
     """Passes over them."""
-    epochs: int = 10
-    """Passes over a task's drawings."""
-    joint_epochs: int = 20
+    epochs: int = 5
+    """Passes over a task's drawings: as many steps as 20 over a quarter of them."""
+    joint_epochs: int = 10
     """Passes over all drawings where all tasks are learned at once."""
     clothes: Clothes = Clothes()
     """The second stream."""
     streams: tuple[str, ...] = ("letters", "clothes")
     """Those that are run."""
+
+    data: str = "glyphs"
+    """What the stream "letters" shows: made-up letters, or images that `engrax.tasks.load` knows."""
+    net: str = "conv"
+    """"conv", or "resnet18"."""
+    weights: str = ""
+    """For "resnet18": the file of torchvision's ImageNet weights, with which it is pre-trained."""
+    weight_decay: float = 0.0
+    """What is added to gradients, as a multiple of the weights."""
+    drops: tuple[float, ...] = ()
+    """Shares of a task's steps after which the rate falls to a tenth."""
+    augmented: bool = False
+    """Whether images are cropped and flipped at random."""
 
     channels: tuple[int, ...] = (16, 32, 64)
     """Of the convolutions."""
