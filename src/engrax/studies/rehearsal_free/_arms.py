@@ -139,14 +139,12 @@ def _with_body(fresh: State, final: State) -> State:
 
 def _tuned(config: Config, chosen: Setting, arm: Arm, held: str) -> Arm:
     """The arm with its strength to be chosen by validation images of the first tasks."""
-    if held not in STRENGTHS:
+    if held not in STRENGTHS or not config.tuning_seeds:
         return arm
     grid, where = STRENGTHS[held]
     validation = chosen.split.validation
     probe = PrefixAccuracy(jnp.asarray(validation.x), jnp.asarray(validation.y), config.prefix)
     arm = dataclasses.replace(arm, system=observe(arm.system, probe))
-    if not config.tuning_seeds:
-        return arm
     tuning = Tuning(
         where, grid(config), validation_score, seeds=config.tuning_seeds, ticks=config.prefix
     )

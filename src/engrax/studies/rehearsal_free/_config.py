@@ -76,7 +76,7 @@ class Config:
     """Those that are run."""
 
     data: str = "glyphs"
-    """What the stream "letters" shows: made-up letters, or images that `engrax.tasks.load` knows."""
+    """What the stream of letters shows: "glyphs", or images that `engrax.tasks.load` knows."""
     net: str = "conv"
     """"conv", or "resnet18"."""
     weights: str = ""

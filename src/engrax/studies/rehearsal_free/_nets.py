@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import jax.random as jr
 import optax
 from jaxtyping import Array, Key
 
@@ -29,6 +31,8 @@ BODY = Paths("body.*")
 HEAD = Paths("weight", "bias")
 """Weights that are held, and those that grow with the classes and are not."""
 
+_BORDER = 4
+
 METHODS: dict[str, tuple[Callable[..., Any], str]] = {
     "softmax": (seen_cross_entropy, ""),
     "softmax_kd": (softmax_kd, ""),
@@ -48,14 +52,14 @@ METHODS: dict[str, tuple[Callable[..., Any], str]] = {
 
 def conv_net(
     channels: tuple[int, ...],
-    shape: tuple[int, int],
+    image: tuple[int, int, int],
     features: int,
     classes: int,
     *,
     key: Key[Array, ""],
 ) -> FeatureClassifier:
     """Convolutions, a dense layer and a head; bodies are equal whatever the head."""
-    body = ConvFeatures((1, *channels), shape, features, key=named(key, "body"))
+    body = ConvFeatures((image[0], *channels), image[1:], features, key=named(key, "body"))
     return FeatureClassifier(body, classes, key=named(key, "head"))
 
 
@@ -73,6 +77,41 @@ def plain_cross_entropy(
     return loss, (model, {"accuracy": accuracy(logits, batch.y)})
 
 
+def dropping_adam(
+    learning_rate: Array, weight_decay: Array, drops: Array
+) -> optax.GradientTransformation:
+    """Adam on gradients with `weight_decay` times the weights added; the rate falls to a tenth
+    after each of the steps `drops`.
+    """
+
+    def rate(step: Any) -> Array:
+        passed = jnp.sum(jnp.asarray(step, jnp.float32) >= drops)
+        return -learning_rate * 0.1 ** passed.astype(jnp.float32)
+
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_adam(),
+        optax.scale_by_schedule(rate),
+    )
+
+
+def crop_and_flip(x: Array, key: Key[Array, ""]) -> Array:
+    """Images (batch, channels, rows, columns), each shifted by up to 4 pixels over a black border,
+    and mirrored with probability 1/2.
+    """
+    shifts, flips = jr.split(key)
+    shift = jr.randint(shifts, (len(x), 2), 0, 2 * _BORDER + 1)
+    border = (_BORDER, _BORDER)
+    padded = jnp.pad(x, ((0, 0), (0, 0), border, border))
+
+    def cropped(image: Array, start: Array) -> Array:
+        return jax.lax.dynamic_slice(image, (0, start[0], start[1]), x.shape[1:])
+
+    x = jax.vmap(cropped)(padded, shift)
+    mirrored = jr.bernoulli(flips, 0.5, (len(x), 1, 1, 1))
+    return jnp.where(mirrored, x[..., ::-1], x)
+
+
 def net(
     config: Config,
     setting: Setting,
@@ -83,18 +122,19 @@ def net(
 ) -> GradientLearner:
     """The net of a stream under Adam."""
     classes = setting.classes if classes is None else classes
-    return GradientLearner(
-        eqx.Partial(conv_net, config.channels, setting.shape, config.features, classes),
-        loss,
-        optax.adam,
-        {"learning_rate": jnp.float32(config.learning_rate)},
-        trainable,
-        predicted,
-    )
+    build = eqx.Partial(conv_net, config.channels, setting.image, config.features, classes)
+    rate = jnp.float32(config.learning_rate)
+    optimizer, hyper = optax.adam, {"learning_rate": rate}
+    if config.weight_decay or config.drops:
+        drops = jnp.array(config.drops, jnp.float32) * setting.steps
+        optimizer = dropping_adam
+        hyper |= {"weight_decay": jnp.float32(config.weight_decay), "drops": drops}
+    return GradientLearner(build, loss, optimizer, hyper, trainable, predicted)
 
 
 def before(config: Config, setting: Setting) -> GradientLearner:
     """The same body with a head for the classes that come before."""
+    assert setting.before is not None
     return net(config, setting, plain_cross_entropy, classes=1 + int(setting.before.y.max()))
 
 
@@ -104,7 +144,8 @@ def method(config: Config, setting: Setting, name: str) -> WrappedLearner:
     weight = jnp.float32(config.feature_weights[1]) if held == "feat" else None
     trainable = HEAD if held == "frozen" else None
     inner = net(config, setting, TaughtLoss(criterion, weight), trainable=trainable)
-    taught = TaughtLearner(inner, setting.classes_per_task)
+    augment = crop_and_flip if config.augmented else None
+    taught = TaughtLearner(inner, setting.classes_per_task, augment)
     if held == "l2":
         strength = jnp.float32(2 * config.l2_strengths[1])
         return L2Anchor(taught, strength, held=BODY, from_start=True)
