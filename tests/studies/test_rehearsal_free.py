@@ -151,7 +151,7 @@ def test_the_second_stream_and_its_absence():
     )  # fmt: skip
     config = dataclasses.replace(CONFIG, clothes=chosen, streams=("letters", "clothes"))
     found = setting(config, "clothes")
-    assert (found.shape, found.classes, found.tasks, found.steps) == ((4, 4), 10, 5, 2)
+    assert (found.image, found.classes, found.tasks, found.steps) == ((1, 4, 4), 10, 5, 2)
     stream = found.stream()
     _, batch = stream.draw(stream.init(key=jr.key(0)), jnp.int32(0), jnp.int32(0))
     assert batch.x.shape == (8, 1, 4, 4)

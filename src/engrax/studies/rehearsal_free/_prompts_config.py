@@ -17,7 +17,7 @@ class PromptConfig:
     """Heads of each attention layer."""
     mlp_ratio: float = 2.0
     """Units of a block's net, as a multiple of the width."""
-    pretrain_epochs: int = 10
+    pretrain_epochs: int = 20
     """Passes over the other letters, before."""
     pretrain_rate: float = 0.002
     """Of Adam, then; it falls to zero along a cosine."""
