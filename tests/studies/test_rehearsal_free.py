@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -16,8 +17,8 @@ from engrax.studies.rehearsal_free import _claims as claims
 from engrax.studies.rehearsal_free._arms import FIRST, STRENGTHS, _with_body
 from engrax.studies.rehearsal_free._config import Clothes
 from engrax.studies.rehearsal_free._data import letters, other_letters, setting
-from engrax.studies.rehearsal_free._measures import validation_score
-from engrax.studies.rehearsal_free._nets import METHODS
+from engrax.studies.rehearsal_free._measures import PrefixAccuracy, validation_score
+from engrax.studies.rehearsal_free._nets import METHODS, crop_and_flip, dropping_adam
 
 CONFIG = SCALES["smoke"]
 RUN = ("C2", "C7")
@@ -171,6 +172,58 @@ def test_every_method_that_holds_features_is_tuned_on_a_prefix():
             assert jax.tree.leaves(made.tuning.where(made.system))[0].shape == ()
     records = {"validation_accuracy": np.arange(6.0).reshape(1, 2, 3)}
     np.testing.assert_array_equal(validation_score(records), [[2, 5]])
+
+
+def test_strengths_are_chosen_by_the_classes_of_the_prefix_alone():
+    stream = setting(CONFIG, "letters").stream()
+    state = stream.init(key=jr.key(4))
+    part = letters(CONFIG).validation
+    probe = PrefixAccuracy(jnp.asarray(part.x), jnp.asarray(part.y), 2)
+    output = np.asarray(stream.outputs_of(state, jnp.asarray(part.y)))
+
+    class Says(eqx.Module):
+        """Knows even outputs, takes odd ones for the one below, and would rather say the last."""
+
+        def predict(self, state, x):
+            logits = jax.nn.one_hot(jnp.asarray(output // 2 * 2), 6)
+            return logits.at[:, 5].set(9.0)
+
+    system = {"tasks": stream, "learner": Says()}
+    found = [
+        float(probe(system, {"tasks": state, "learner": None}, jnp.int32(t))["validation_accuracy"])
+        for t in range(3)
+    ]
+    assert found == [0, 0.5, 0]
+
+
+def test_crops_are_windows_of_the_padded_image():
+    x = jr.uniform(jr.key(0), (12, 2, 5, 6))
+    found = np.asarray(crop_and_flip(x, jr.key(1)))
+    padded = np.pad(np.asarray(x), ((0, 0), (0, 0), (4, 4), (4, 4)))
+    shifts = set()
+    for image, whole in zip(found, padded, strict=True):
+        places = [
+            (i, j, flip)
+            for i in range(9)
+            for j in range(9)
+            for flip in (1, -1)
+            if np.array_equal(image, whole[:, i : i + 5, j : j + 6][..., ::flip])
+        ]
+        shifts.update(places)
+        assert places
+    assert len(shifts) > 6
+
+
+def test_the_rate_falls_to_a_tenth():
+    rule = dropping_adam(jnp.float32(0.1), jnp.float32(0.5), jnp.array([2.0, 4.0]))
+    weight = jnp.ones(1)
+    state, sizes = rule.init(weight), []
+    for _ in range(5):
+        # A gradient of 0: Adam sees the decay alone, whose sign it steps against.
+        with jax.numpy_dtype_promotion("standard"):
+            step, state = rule.update(jnp.zeros(1), state, weight)
+        sizes.append(float(step[0]))
+    np.testing.assert_allclose(sizes, [-0.1, -0.1, -0.01, -0.01, -0.001], rtol=1e-3)
 
 
 def test_a_pretrained_arm_starts_with_the_other_nets_body_and_a_head_of_its_own():
