@@ -15,7 +15,6 @@ from engrax.lab import figures, judge_claim, run_study
 from engrax.studies.rehearsal_free import CLAIMS, SCALES, STUDY, arms, plots
 from engrax.studies.rehearsal_free import _claims as claims
 from engrax.studies.rehearsal_free._arms import FIRST, STRENGTHS, _with_body
-from engrax.studies.rehearsal_free._config import Clothes
 from engrax.studies.rehearsal_free._data import letters, other_letters, setting
 from engrax.studies.rehearsal_free._measures import PrefixAccuracy, validation_score
 from engrax.studies.rehearsal_free._nets import METHODS, crop_and_flip, dropping_adam
@@ -146,19 +145,15 @@ def test_letters_of_the_stream_are_no_letters_of_pretraining():
 
 
 def test_the_second_stream_and_its_absence():
-    chosen = Clothes(
-        data="digits", before="digits", pooled=True, train_each=8, validation_each=2,
-        test_each=4, pretrain=40, pretrain_epochs=1, epochs=1,
-    )  # fmt: skip
-    config = dataclasses.replace(CONFIG, clothes=chosen, streams=("letters", "clothes"))
-    found = setting(config, "clothes")
+    found = setting(CONFIG, "clothes")
     assert (found.image, found.classes, found.tasks, found.steps) == ((1, 4, 4), 10, 5, 2)
     stream = found.stream()
     _, batch = stream.draw(stream.init(key=jr.key(0)), jnp.int32(0), jnp.int32(0))
     assert batch.x.shape == (8, 1, 4, 4)
     assert 0 <= batch.x.min() < batch.x.max() <= 1
-    assert "clothes_scratch_kd" in arms(config)
-    assert not any(name.startswith("clothes") for name in arms(CONFIG))
+    assert "clothes_scratch_kd" in arms(CONFIG)
+    alone = dataclasses.replace(CONFIG, streams=("letters",))
+    assert not any(name.startswith("clothes") for name in arms(alone))
 
 
 def test_every_method_that_holds_features_is_tuned_on_a_prefix():
