@@ -44,7 +44,7 @@ def prompt_plots(run: Any) -> dict[str, Figure]:
 
 def _curves(run: Any, shown: list[str]) -> Figure:
     """Accuracy among all classes seen so far, after every task."""
-    figure, (panel,) = figures.panels(1, xlabel="tasks learned", ylabel="accuracy so far (%)")
+    figure, panel = figures.axes(xlabel="tasks learned", ylabel="accuracy so far (%)")
     for name in shown:
         matrix = run[name]["accuracy"].transpose("seed", "tick", "tested").to_numpy()
         so_far = np.tril(np.ones(matrix.shape[1:]))
