@@ -17,22 +17,23 @@ class PromptConfig:
     """Heads of each attention layer."""
     mlp_ratio: float = 2.0
     """Units of a block's net, as a multiple of the width."""
-    pretrain_epochs: int = 20
+    pretrain_epochs: int = 30
     """Passes over the other letters, before."""
     pretrain_rate: float = 0.002
     """Of Adam, then; it falls to zero along a cosine."""
-    pretrain_batch: int = 100
+    pretrain_batch: int = 50
     """Drawings a step, then."""
     epochs: int = 5
     """Passes over a task's drawings, of all methods alike."""
 
-    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
-    """Learning rates of Adam, each tried with each of `factors`, `l2` or `ewc`."""
-    factors: tuple[float, ...] = (0.01, 0.1, 1.0)
+    rates: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03)
+    """Learning rates of Adam, each tried with each of `factors`, `l2` or `ewc`. A head alone has no
+    second number, and gets as many rates from the least to the largest."""
+    factors: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
     """What the rate is multiplied by for all but the head, where a method has no strength."""
-    l2: tuple[float, ...] = (10.0, 100.0, 1000.0)
+    l2: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
     """Strengths of L2."""
-    ewc: tuple[float, ...] = (100.0, 1e4, 1e6)
+    ewc: tuple[float, ...] = (1.0, 100.0, 1e4, 1e6)
     """Strengths of elastic weight consolidation."""
 
     pool: int = 10
