@@ -26,6 +26,8 @@ from ._kan_conv import KANConv1d, KANConv2d
 from ._kan_rows import KANRowOperator, row_basis
 from ._label_embedding import LabelEmbedding, class_prototypes
 from ._linear_attention import LinearAttention
+from ._load_resnet import load_torchvision_resnet18
+from ._load_vit import exact_gelu, load_timm_vit, load_torchvision_vit
 from ._matched_width import matched_width, parameter_count
 from ._mean_field_binary import MeanFieldBinaryLinear, MeanFieldBinaryMLP
 from ._mlp import MLP, DenseLayer
@@ -35,6 +37,7 @@ from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
 from ._prompts import DualPrompt, Prompted, PromptedTransformer, PromptPool, Prompts
 from ._pruned_kan_layer import PrunedKANLayer
+from ._resnet import BasicBlock, ResNet
 from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
 from ._rows import (
     ConstantRows,
@@ -72,6 +75,7 @@ __all__ = [
     "MLP",
     "BDHGraph",
     "BDHState",
+    "BasicBlock",
     "BatchNorm",
     "BinaryNet",
     "BinaryPerceptron",
@@ -114,6 +118,7 @@ __all__ = [
     "Prompts",
     "PrunedKANLayer",
     "Reading",
+    "ResNet",
     "RowAttention",
     "RowOperator",
     "SelectableKAN",
@@ -139,8 +144,12 @@ __all__ = [
     "conv2d",
     "conv_sizes",
     "dense",
+    "exact_gelu",
     "from_nir",
     "head_decays",
+    "load_timm_vit",
+    "load_torchvision_resnet18",
+    "load_torchvision_vit",
     "matched_width",
     "max_pool",
     "mean_pool",
