@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,6 +19,8 @@ from engrax.continual import (
 )
 from engrax.core import State, observe, repeat, serial
 from engrax.lab import Arm, Reference, Tuning
+from engrax.nn import load_torchvision_resnet18
+from engrax.tasks import cache_folder
 
 from ._config import Config
 from ._data import Setting, setting
@@ -43,12 +46,13 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that makes the images and builds the arm."""
     found: dict[str, Callable[[], Arm | Reference]] = {}
     for stream in config.streams:
-        found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
+        if not config.weights:
+            found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
+            found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
         for start in STARTS:
             for name in SECOND if stream == "clothes" else FIRST[start]:
                 found[f"{stream}_{start}_{name}"] = eqx.Partial(_arm, config, stream, start, name)
         found[f"{stream}_scratch_joint"] = eqx.Partial(_joint, config, stream)
-        found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
     found["letters_scratch_rehearsal"] = eqx.Partial(_rehearsal, config)
     return {**found, **prompt_arms(config)}
 
@@ -126,7 +130,20 @@ def _sequence(
     )  # fmt: skip
     if start == "scratch":
         return arm
+    if config.weights:
+        return dataclasses.replace(arm, start=eqx.Partial(_with_weights, config.weights))
     return dataclasses.replace(arm, needs=(f"{stream}_before",), start=_with_body)
+
+
+def _with_weights(name: str, fresh: State) -> State:
+    """A run's state with torchvision's weights, from a file in the cache folder."""
+    net = load_torchvision_resnet18(cache_folder() / name, classes=1)
+    learner = fresh["learner"]
+    model = part_of(learner, "model")
+    arrays = jax.tree.leaves(eqx.filter(net, eqx.is_array))
+    body = jax.tree.unflatten(jax.tree.structure(model.body), arrays)
+    model = eqx.tree_at(lambda net: net.body, model, body)
+    return {**fresh, "learner": with_part(learner, "model", model)}
 
 
 def _with_body(fresh: State, final: State) -> State:

@@ -22,7 +22,7 @@ from engrax.continual import (
     softmax_kd,
 )
 from engrax.core import Batch, GradientLearner, Paths, accuracy, named
-from engrax.nn import ConvFeatures, FeatureClassifier
+from engrax.nn import ConvFeatures, FeatureClassifier, ResNet, without_statistics
 
 from ._config import Config
 from ._data import Setting
@@ -32,6 +32,7 @@ HEAD = Paths("weight", "bias")
 """Weights that are held, and those that grow with the classes and are not."""
 
 _BORDER = 4
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 METHODS: dict[str, tuple[Callable[..., Any], str]] = {
     "softmax": (seen_cross_entropy, ""),
@@ -61,6 +62,36 @@ def conv_net(
     """Convolutions, a dense layer and a head; bodies are equal whatever the head."""
     body = ConvFeatures((image[0], *channels), image[1:], features, key=named(key, "body"))
     return FeatureClassifier(body, classes, key=named(key, "head"))
+
+
+class ResNetBody(eqx.Module):
+    """A residual network without its head, as a body of `FeatureClassifier`.
+
+    Statistics of batch norms stay what they are. Pixels from 0 to 1 are scaled as ImageNet's.
+    """
+
+    net: ResNet
+
+    @property
+    def features(self) -> int:
+        """Size of the features."""
+        return self.net.head.shape[1]
+
+    def __call__(self, x: Array) -> Array:
+        """Features (batch, features) of images (batch, channels, rows, columns)."""
+        # The batch in the last axis, where convolution is fastest.
+        scaled = (jnp.moveaxis(x, 0, -1) - _across(_IMAGENET_MEAN)) / _across(_IMAGENET_STD)
+        return self.net.features(scaled).T
+
+
+def residual_net(classes: int, *, key: Key[Array, ""]) -> FeatureClassifier:
+    """Torchvision's ResNet-18 with a head of its own."""
+    net = ResNet((64, 128, 256, 512), 2, channels=3, classes=1, key=named(key, "body"))
+    return FeatureClassifier(ResNetBody(net), classes, key=named(key, "head"))
+
+
+def _across(values: tuple[float, ...]) -> Array:
+    return jnp.array(values)[:, None, None, None]
 
 
 def predicted(model: FeatureClassifier, x: Array) -> Array:
@@ -122,7 +153,11 @@ def net(
 ) -> GradientLearner:
     """The net of a stream under Adam."""
     classes = setting.classes if classes is None else classes
-    build = eqx.Partial(conv_net, config.channels, setting.image, config.features, classes)
+    if config.net == "resnet18":
+        build = eqx.Partial(residual_net, classes)
+        trainable = without_statistics if trainable is None else trainable
+    else:
+        build = eqx.Partial(conv_net, config.channels, setting.image, config.features, classes)
     rate = jnp.float32(config.learning_rate)
     optimizer, hyper = optax.adam, {"learning_rate": rate}
     if config.weight_decay or config.drops:
