@@ -12,12 +12,20 @@ import xarray as xr
 
 from engrax.continual import part_of
 from engrax.lab import figures, judge_claim, run_study
+from engrax.nn import ResNet
 from engrax.studies.rehearsal_free import CLAIMS, SCALES, STUDY, arms, plots
 from engrax.studies.rehearsal_free import _claims as claims
-from engrax.studies.rehearsal_free._arms import FIRST, STRENGTHS, _with_body
-from engrax.studies.rehearsal_free._data import letters, other_letters, setting
+from engrax.studies.rehearsal_free._arms import FIRST, STRENGTHS, _bodied, _sequence, _with_body
+from engrax.studies.rehearsal_free._data import Setting, letters, other_letters, setting
 from engrax.studies.rehearsal_free._measures import PrefixAccuracy, validation_score
-from engrax.studies.rehearsal_free._nets import METHODS, crop_and_flip, dropping_adam
+from engrax.studies.rehearsal_free._nets import (
+    METHODS,
+    ResNetBody,
+    crop_and_flip,
+    dropping_adam,
+    method,
+)
+from engrax.tasks import Examples, Split
 
 CONFIG = SCALES["smoke"]
 RUN = ("C2", "C7")
@@ -254,4 +262,43 @@ def test_the_study_at_smoke(smoke):
 
 def test_claims_name_arms_that_there_are():
     for each in CLAIMS:
-        assert set(each.arms) <= set(arms(CONFIG))
+        for config in SCALES.values():
+            assert set(each.arms) <= set(arms(config))
+
+
+def test_the_papers_net_learns_from_the_papers_images():
+    """Traced, not run: shapes, types and structures of a ResNet-18 with weights from elsewhere."""
+    random = np.random.default_rng(0)
+    part = Examples(
+        random.integers(0, 256, (40, 3, 32, 32)).astype(np.uint8),
+        np.repeat(np.arange(4, dtype=np.int32), 10),
+    )
+    chosen = Setting(Split(part, part, part), None, 2, 4, 1, 1, net="resnet18", weights="file")
+    config = dataclasses.replace(SCALES["paper"], batch=4)
+    learner = method(config, chosen, "kd_ewc")
+    arm = _sequence(config, chosen, "letters", "pretrained", learner, chosen.stream())
+    assert not arm.needs
+    state = eqx.filter_eval_shape(arm.system.init, key=jr.key(0))
+    build = eqx.Partial(ResNet, (64, 128, 256, 512), 2, classes=1)
+    body = eqx.filter(ResNetBody(eqx.filter_eval_shape(build, key=jr.key(1))), is_shape)
+    loaded = jax.eval_shape(_bodied, state, body)
+    assert jax.tree.structure(loaded) == jax.tree.structure(state)
+    with jax.numpy_dtype_promotion("standard"):
+        _, record = eqx.filter_eval_shape(arm.system.step, loaded, jnp.int32(0))
+    assert record["accuracy"].shape == (2,)
+
+
+def is_shape(leaf):
+    return isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def test_a_residual_body_scales_its_images():
+    body = ResNetBody(ResNet((2, 3), 1, classes=1, key=jr.key(0)))
+    x = jr.uniform(jr.key(1), (2, 3, 8, 8))
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    scaled = (np.asarray(x) - mean[:, None, None]) / std[:, None, None]
+    levels = body.levels(x)
+    assert [level.shape for level in levels] == [(2, 2 * 4), (2, 3), (2, 3)]
+    for image, found in zip(scaled, body(x), strict=True):
+        expected = body.net.features(jnp.asarray(image, jnp.float32))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

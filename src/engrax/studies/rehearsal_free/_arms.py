@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,14 +18,12 @@ from engrax.continual import (
 )
 from engrax.core import State, observe, repeat, serial
 from engrax.lab import Arm, Reference, Tuning
-from engrax.nn import load_torchvision_resnet18
-from engrax.tasks import cache_folder
 
 from ._config import Config
 from ._data import Setting, setting
 from ._gates import gates
 from ._measures import Drift, KeptFirst, PrefixAccuracy, validation_score
-from ._nets import METHODS, before, joint, method
+from ._nets import METHODS, before, imagenet_body, joint, method
 from ._prompts import prompt_arms
 
 STARTS = ("scratch", "pretrained")
@@ -46,9 +43,9 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that makes the images and builds the arm."""
     found: dict[str, Callable[[], Arm | Reference]] = {}
     for stream in config.streams:
-        if not config.weights:
+        if stream == "clothes" or not config.weights:
             found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
-            found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
+        found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
         for start in STARTS:
             for name in SECOND if stream == "clothes" else FIRST[start]:
                 found[f"{stream}_{start}_{name}"] = eqx.Partial(_arm, config, stream, start, name)
@@ -87,8 +84,8 @@ def _joint(config: Config, stream: str) -> Arm:
 def _gates(config: Config, stream: str) -> Reference:
     """Whether the stream asks for features."""
     chosen = setting(config, stream)
-    parts = _before(config, stream), _joint(config, stream)
-    return Reference(eqx.Partial(gates, config, chosen, *parts))
+    before = None if chosen.weights else _before(config, stream)
+    return Reference(eqx.Partial(gates, chosen, before, _joint(config, stream)))
 
 
 def _rehearsal(config: Config) -> Arm:
@@ -123,33 +120,31 @@ def _sequence(
         **dict.fromkeys(("accuracy", "own_accuracy", "known_accuracy"), ("tested",)),
         **dict.fromkeys(("cka", "linear_cka"), ("layer",)),
     }
-    layers = [*(f"convolution {i + 1}" for i in range(len(config.channels))), *LAYERS]
+    kind, count = ("convolution", len(config.channels)) if chosen.net == "conv" else ("block", 8)
+    layers = [*(f"{kind} {i + 1}" for i in range(count)), *LAYERS]
     arm = Arm(
         system, chosen.tasks, dims=dims,
         coords={"tested": 1 + np.arange(chosen.tasks), "layer": layers}, chunk=chosen.tasks,
     )  # fmt: skip
     if start == "scratch":
         return arm
-    if config.weights:
-        return dataclasses.replace(arm, start=eqx.Partial(_with_weights, config.weights))
+    if chosen.weights:
+        return dataclasses.replace(arm, start=eqx.Partial(_with_weights, chosen.weights))
     return dataclasses.replace(arm, needs=(f"{stream}_before",), start=_with_body)
 
 
 def _with_weights(name: str, fresh: State) -> State:
-    """A run's state with torchvision's weights, from a file in the cache folder."""
-    net = load_torchvision_resnet18(cache_folder() / name, classes=1)
-    learner = fresh["learner"]
-    model = part_of(learner, "model")
-    arrays = jax.tree.leaves(eqx.filter(net, eqx.is_array))
-    body = jax.tree.unflatten(jax.tree.structure(model.body), arrays)
-    model = eqx.tree_at(lambda net: net.body, model, body)
-    return {**fresh, "learner": with_part(learner, "model", model)}
+    """A run's state with the body of a file."""
+    return _bodied(fresh, eqx.filter(imagenet_body(name), eqx.is_array))
 
 
 def _with_body(fresh: State, final: State) -> State:
     """A run's state with the body of the net that learned other classes."""
+    return _bodied(fresh, part_of(final["learner"], "model").body)
+
+
+def _bodied(fresh: State, body: Any) -> State:
     learner = fresh["learner"]
-    body = part_of(final["learner"], "model").body
     model = eqx.tree_at(lambda net: net.body, part_of(learner, "model"), body)
     return {**fresh, "learner": with_part(learner, "model", model)}
 

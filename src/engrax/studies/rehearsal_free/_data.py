@@ -35,6 +35,9 @@ class Setting:
     pretrain_epochs: int
     brightest: float = 255.0
     brightest_before: float = 255.0
+    net: str = "conv"
+    weights: str = ""
+    """A file of weights, where nets are not trained before by the study itself."""
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -90,7 +93,7 @@ def setting(config: Config, name: str) -> Setting:
         other = None if config.weights else other_letters(config)
         return Setting(
             letters(config), other, config.classes_per_task, config.batch,
-            config.epochs, config.pretrain_epochs,
+            config.epochs, config.pretrain_epochs, net=config.net, weights=config.weights,
         )  # fmt: skip
     return clothes(config)
 

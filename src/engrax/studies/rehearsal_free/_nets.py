@@ -22,7 +22,14 @@ from engrax.continual import (
     softmax_kd,
 )
 from engrax.core import Batch, GradientLearner, Paths, accuracy, named
-from engrax.nn import ConvFeatures, FeatureClassifier, ResNet, without_statistics
+from engrax.nn import (
+    ConvFeatures,
+    FeatureClassifier,
+    ResNet,
+    load_torchvision_resnet18,
+    without_statistics,
+)
+from engrax.tasks import cache_folder
 
 from ._config import Config
 from ._data import Setting
@@ -77,17 +84,27 @@ class ResNetBody(eqx.Module):
         """Size of the features."""
         return self.net.head.shape[1]
 
-    def __call__(self, x: Array) -> Array:
-        """Features (batch, features) of images (batch, channels, rows, columns)."""
+    def levels(self, x: Array) -> list[Array]:
+        """Activities (batch, units) of every block, and the features (batch, features)."""
         # The batch in the last axis, where convolution is fastest.
         scaled = (jnp.moveaxis(x, 0, -1) - _across(_IMAGENET_MEAN)) / _across(_IMAGENET_STD)
-        return self.net.features(scaled).T
+        blocks = self.net.levels(scaled)
+        return [*(level.reshape(-1, len(x)).T for level in blocks), blocks[-1].mean((1, 2)).T]
+
+    def __call__(self, x: Array) -> Array:
+        """Features (batch, features) of images (batch, channels, rows, columns)."""
+        return self.levels(x)[-1]
 
 
 def residual_net(classes: int, *, key: Key[Array, ""]) -> FeatureClassifier:
     """Torchvision's ResNet-18 with a head of its own."""
     net = ResNet((64, 128, 256, 512), 2, channels=3, classes=1, key=named(key, "body"))
     return FeatureClassifier(ResNetBody(net), classes, key=named(key, "head"))
+
+
+def imagenet_body(name: str) -> ResNetBody:
+    """A body with torchvision's ImageNet weights, from a file in the cache folder."""
+    return ResNetBody(load_torchvision_resnet18(cache_folder() / name, classes=1))
 
 
 def _across(values: tuple[float, ...]) -> Array:
@@ -153,7 +170,7 @@ def net(
 ) -> GradientLearner:
     """The net of a stream under Adam."""
     classes = setting.classes if classes is None else classes
-    if config.net == "resnet18":
+    if setting.net == "resnet18":
         build = eqx.Partial(residual_net, classes)
         trainable = without_statistics if trainable is None else trainable
     else:
