@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("list", "show", "run", "report", "data", "bench")
+COMMANDS = ("list", "show", "run", "report", "data", "check", "bench")
 
 
 def test_help_and_version(engrax) -> None:
