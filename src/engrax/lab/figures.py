@@ -52,6 +52,10 @@ WIDTH = 6.4
 
 _MANY_MARKERS, _MANY_CELLS, _MANY_POINTS = 400, 400, 5000
 
+_NO_LAYOUT: dict[Any, Any] = {
+    "figure.constrained_layout.use": False,
+    "figure.autolayout": False,
+}
 _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
@@ -192,12 +196,26 @@ def check_labels(figure: Figure) -> None:
                 )
 
 
+@contextlib.contextmanager
+def _placed(figure: Figure) -> Iterator[None]:
+    """Place the panels, once: each file would otherwise do it again, at the price of a drawing.
+
+    "none" would leave a placeholder, for which saving draws twice; None asks the settings.
+    """
+    with style():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+        with matplotlib.rc_context(_NO_LAYOUT):
+            figure.set_layout_engine(None)
+            yield
+
+
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.png into a folder, each whole or not at all; their paths."""
     vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
     write(vector, file_svg(figure))
     out = io.BytesIO()
-    with style():
+    with _placed(figure):
         figure.savefig(out, format="png", facecolor="white")
     write(pixels, out.getvalue())
     return vector, pixels
@@ -234,7 +252,7 @@ def rasterize(figure: Figure) -> None:
 
 def _svg(figure: Figure, **options: Any) -> str:
     out = io.StringIO()
-    with style():
+    with _placed(figure):
         figure.savefig(out, format="svg", metadata={"Date": None}, **options)
     return out.getvalue()
 
