@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TOPIC ?= all
 
-.PHONY: setup run test lint docs bench readme
+.PHONY: setup run test lint docs bench peers readme
 
 setup: $(INSTALLED)
 
@@ -37,11 +37,24 @@ docs: $(INSTALLED)
 		--constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# make bench TOPIC=credit runs one topic; without TOPIC all of them.
+# make bench TOPIC=credit runs one topic; without TOPIC all of them, but those without their peers.
 bench: $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[peers]'
 	$(BIN)/engrax bench $(TOPIC)
+
+# Peers that bring their own versions of what we use have an environment each, beside ours.
+peers: .peers/brian .peers/avalanche
+
+.peers/brian:
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check brian2 \
+		|| { rm -r $@; exit 1; }
+
+.peers/avalanche: $(INSTALLED)
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[peers]' avalanche-lib || { rm -r $@; exit 1; }
 
 # Writes the table of studies into README.md from the ledger in results/.
 readme: $(INSTALLED)
