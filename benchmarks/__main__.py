@@ -21,6 +21,8 @@ VARIABLES = {
 """The variable that says where a topic's peer is, if it cannot be a package beside ours."""
 
 
+ALONE = {"start"}
+"""Topics without a peer."""
 OWN = {"continual": "avalanche"}
 """The environment in which a topic runs, if its peer cannot be in ours."""
 INTERPRETERS = {"ENGRAX_BRIAN": "brian"}
@@ -52,6 +54,8 @@ def absent(python: str, packages: Sequence[str]) -> list[str]:
 
 def missing(topic: str) -> str | None:
     """What a topic asks for and does not find, in a sentence."""
+    if topic in ALONE:
+        return None
     if lacks := absent(python_of(topic), ("torch", *PACKAGES.get(topic, ()))):
         return f"{topic} needs {', '.join(lacks)} installed; see benchmarks/README.md"
     if topic == "gpu" and not shutil.which("nvidia-smi"):

@@ -1,11 +1,13 @@
 """Which interpreter times which topic, and what is said where a peer is not there."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as main
+from benchmarks import start
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +39,16 @@ def test_what_is_missing_is_named_with_the_page_that_helps(
     monkeypatch.delenv("ENGRAX_EFFICIENT_KAN", raising=False)
     assert "ENGRAX_EFFICIENT_KAN" in str(main.missing("kan"))
     assert main.missing("credit") is None
+
+
+def test_starts_are_timed_in_processes_that_must_succeed(tmp_path: Path) -> None:
+    good = [sys.executable, "-c", "import os; assert os.environ['GIVEN'] == os.getcwd()"]
+    assert start.seconds(good, str(tmp_path), GIVEN=str(tmp_path)) > 0
+    bad = [sys.executable, "-c", "raise SystemExit('no disk')"]
+    with pytest.raises(RuntimeError, match="ended with 1: no disk"):
+        start.seconds(bad, str(tmp_path))
+
+
+def test_the_page_on_starts_is_that_of_its_ledger() -> None:
+    page = start.PAGE.read_text(encoding="utf-8")
+    assert start.drawn(page, json.loads(start.LEDGER.read_text(encoding="utf-8"))) == page
