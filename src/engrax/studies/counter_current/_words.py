@@ -21,7 +21,7 @@ NOTES = {
     "handwritten digits (C1m) all parts hold.",
     "C2": "Learning both networks is worth two points over frozen feedback, as claimed. But "
     "frozen feedback does not beat DRTP when DRTP has a tuned rate of its own. The "
-    "surface of rates (a figure below) has settings where frozen feedback is above DRTP; "
+    "surface of rates (a figure above) has settings where frozen feedback is above DRTP; "
     "the rates chosen on calibration seeds are not among them.",
     "C6": "Locality and the low cost of counter-current learning hold exactly. What fails is "
     "the cost of target propagation: the paper counts 7.6 times that of backpropagation, "
