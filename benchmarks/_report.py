@@ -127,7 +127,8 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
         compiling = max(0.0, row["first call"]["engrax"] - row["seconds"]["engrax"])
         aim = f"{row['aim']:g}x" + ("" if row["reached"] else " (missed)")
         lines.append(
-            f"| {row['case']} | {row['peer']} | **{_times(row['ratio'])}x** ({_times(low)} to {_times(high)}) "
+            f"| {row['case']} | {row['peer']} "
+            f"| **{_times(row['ratio'])}x** ({_times(low)} to {_times(high)}) "
             f"| {_times(row['fastest rounds'])}x | {_times(row['processor time'])}x | {aim} "
             f"| {_time(row['seconds']['engrax'])} | {_time(row['seconds']['peer'])} "
             f"| {compiling:.1f} s |"

@@ -6,6 +6,7 @@ import itertools
 import textwrap
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ._format import format_end, format_estimate, format_method, format_rule
@@ -14,14 +15,16 @@ from ._judgements import ClaimJudgement, PartJudgement
 from ._ledger import FIGURES, judged, where_measured
 from ._report import SIGNS, flat
 from ._study import Study
+from .figures import size_of
 
 
-def study_page(entry: Mapping[str, Any], study: Study | None) -> str:
+def study_page(entry: Mapping[str, Any], study: Study | None, figures: Path) -> str:
     """The page in Markdown.
 
     **Arguments:**
 
     - `entry`: the study's entry in the ledger.
+    - `figures`: the folder of the ledger's figures, whose sizes the page states.
     - `study`: the study itself, for what the ledger does not hold: plain words, notes, and what
       each field of the configuration means. Without it these are left out.
     """
@@ -30,7 +33,7 @@ def study_page(entry: Mapping[str, Any], study: Study | None) -> str:
         _head(entry, claims),
         _method(entry, study),
         _claims(entry, claims),
-        _figures(entry),
+        _figures(entry, figures),
         _not_held(claims, study.notes if study else {}),
         _command(entry),
         _config(entry, field_docs(study.config) if study else {}),
@@ -137,18 +140,20 @@ def _cell(title: str, text: str) -> str:
     return f'<td data-title="{title}"{"" if text else " class=none"}>{text}</td>'
 
 
-def _figures(entry: Mapping[str, Any]) -> str:
+def _figures(entry: Mapping[str, Any], folder: Path) -> str:
     if not entry["figures"]:
         return ""
     return "## Figures\n\n" + "\n\n".join(
-        _figure(name, entry["study"]) for name in entry["figures"]
+        _figure(name, entry["study"], size_of((folder / name).read_text(encoding="utf-8")))
+        for name in entry["figures"]
     )
 
 
-def _figure(file: str, study: str) -> str:
+def _figure(file: str, study: str, size: tuple[int, int]) -> str:
     shown = file.removeprefix(f"{study}-").removesuffix(".svg").replace("_", " ")
     pair = "".join(
-        f'<img class="{kind}" src="{FIGURES}/{source}" alt="{escape(shown)}" loading="lazy">'
+        f'<img class="{kind}" src="{FIGURES}/{source}" alt="{escape(shown)}" loading="lazy" '
+        f'width="{size[0]}" height="{size[1]}">'
         for kind, source in (
             ("in-light", file),
             ("in-dark", file.replace(".svg", "-dark.svg")),

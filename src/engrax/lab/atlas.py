@@ -31,7 +31,7 @@ def pages(results: Path) -> dict[str, str]:
     ledger = read_ledger(results)
     found = {f"{FOLDER}/index.md": overview(ledger)}
     for name, entry in ledger.items():
-        found[f"{FOLDER}/{name}.md"] = study_page(entry, _installed(name))
+        found[f"{FOLDER}/{name}.md"] = study_page(entry, _installed(name), results / FIGURES)
     return found
 
 

@@ -239,6 +239,14 @@ def dark_svg(svg: str) -> str:
     return svg.replace(INK, DARK_INK).replace(PALETTE[1], DARK_BLUE)
 
 
+def size_of(svg: str) -> tuple[int, int]:
+    """Width and height of a saved figure, in points."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    if not found:
+        raise ValueError("the text is no figure of ours: it has no viewBox that begins at 0 0")
+    return round(float(found[1])), round(float(found[2]))
+
+
 def inline_svg(figure: Figure) -> str:
     """The figure as an <svg> element without a background, whose ink follows the page's text."""
     check_labels(figure)
