@@ -212,7 +212,9 @@ def _row(entry: Mapping[str, Any]) -> str:
                 parts.append(f"and {len(worst) - SHOWN} more parts")
             measured = f"**{claim.verdict}**. {claim.text}<br>{'<br>'.join(parts)}"
     verdicts = ", ".join(f"{claim.name} {claim.verdict}" for claim in claims)
-    cost = f"{entry['scale']}, {entry['config']['seeds']} seeds, {_minutes(entry['sources'])}"
+    cost = (
+        f"{entry['scale']}, {entry['config']['seeds']} seeds, {machine_minutes(entry['sources'])}"
+    )
     cells = (f"`{study}`", title, measured, verdicts, cost)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
