@@ -116,13 +116,13 @@ def test_versions_are_those_of_packages_names_and_checkouts(monkeypatch, tmp_pat
     ],
 )
 def test_a_topic_without_its_peers_is_one_line(monkeypatch, there, topic, said):
-    monkeypatch.setattr(program, "_installed", lambda package: package in there)
+    monkeypatch.setattr(program, "absent", lambda _, names: [n for n in names if n not in there])
     reason = program.missing(topic)
     assert reason is None if said is None else said in reason
 
 
 def test_of_all_topics_those_without_peers_are_left_out(monkeypatch, capfd):
-    monkeypatch.setattr(program, "_installed", lambda package: False)
+    monkeypatch.setattr(program, "absent", lambda _, names: list(names))
     monkeypatch.setattr("sys.argv", ["benchmarks", "all"])
     assert program.main() == 0
     lines = capfd.readouterr().err.splitlines()
