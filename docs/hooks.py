@@ -53,6 +53,13 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     return atlas.with_studies(said, RESULTS)
 
 
+def on_page_content(html: str, page: Page, **_: object) -> str:
+    """Gives shapes one kind of quotes: short signatures come with another than long ones."""
+    if not page.file.src_uri.startswith("api/"):
+        return html
+    return re.sub(r"<span class=\"s1\">'([^'\"<&]*)'</span>", r'<span class="s1">"\1"</span>', html)
+
+
 def _said(asked: re.Match[str]) -> str:
     """A block with what `engrax` prints for these arguments."""
     os.environ["COLUMNS"] = "88"

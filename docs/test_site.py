@@ -5,9 +5,12 @@ leads somewhere, search finds, light and dark are both there, and a phone needs 
 scrolling.
 """
 
+import ast
 import functools
+import html
 import http.server
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -187,6 +190,27 @@ def test_every_link_inside_leads_somewhere() -> None:
             if not target.is_file() or (anchor and inside and anchor not in inside.names):
                 lost.append(f"{path} -> {link}")
     assert not lost
+
+
+def promised(package: str) -> list[str]:
+    """The names in `__all__` of a package, read from its source."""
+    path = SITE.parent / "src" / package.replace(".", "/") / "__init__.py"
+    found = re.search(
+        r"__all__ = (\[.*?\])", path.read_text("utf-8") if path.exists() else "", re.S
+    )
+    return ast.literal_eval(found[1]) if found else []
+
+
+def test_every_public_name_is_in_the_api_and_shapes_are_seen() -> None:
+    api = [(SITE / path).read_text(encoding="utf-8") for path in PAGES if path.startswith("api/")]
+    names = set().union(*(Anchors(text).names for text in api))
+    for page in sorted((SITE.parent / "docs" / "api").glob("*.md")):
+        for package in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), re.M):
+            assert {f"{package}.{name}" for name in promised(package)} <= names
+    text = (SITE / "api" / "memory.html").read_text(encoding="utf-8")
+    seen = html.unescape(re.sub(r"<[^>]+>", "", text))
+    assert 'query: Float[Array, "*n dk"]' in re.sub(r"\s+", " ", seen)
+    assert 'Float[Array, "*n dv"]' in seen
 
 
 def test_nothing_from_outside_is_loaded() -> None:

@@ -50,6 +50,9 @@ def test_the_plug_in_is_listed_shown_and_run(package, capsys):
     assert "slow - fast: ≤ −0.25" in capsys.readouterr().out
     assert main(["run", "leaky", "--scale", "smoke", "--out", "smoke"]) == 0
     assert (package / "smoke" / "report.html").is_file()
+    changed = ["--seeds", "3", "--rates", "0.01", "0.5", "--scale", "smoke", "--out", "changed"]
+    assert main(["run", "leaky", *changed]) == 0
+    assert "without verdicts" in capsys.readouterr().out
     assert main(["run", "leaky", "--out", "judged"]) == 0
     assert "holds" in capsys.readouterr().out
     assert (package / "judged" / "figures" / "distance.svg").is_file()

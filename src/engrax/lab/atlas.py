@@ -53,7 +53,7 @@ def dark_name(figure: str) -> str:
 
 def with_studies(text: str, results: Path) -> str:
     """A page with the table of studies at the line that asks for it."""
-    return text.replace(TABLE, front_table(read_ledger(results)))
+    return text.replace(TABLE, front_table(read_ledger(results))) if TABLE in text else text
 
 
 def front_table(ledger: Mapping[str, Mapping[str, Any]]) -> str:

@@ -31,7 +31,7 @@ from ._manifest import write
 
 INK = "#1b2430"
 """Color of text, axes and the first series; in a report it follows the reader's theme."""
-DARK_GROUND, DARK_INK, DARK_BLUE = "#1e2129", "#e4e9f0", "#4da6e0"
+DARK_GROUND, DARK_INK, DARK_BLUE = "#1e2129", "#e4e9f0", "#2e86d1"
 """Ground, ink and first color of a figure on a dark page."""
 MUTED = "#8a929e"
 """Color of grids and reference lines that stay in the background."""
