@@ -4,6 +4,7 @@ No generated page is a file of the repository; they exist in the built site alon
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -25,24 +26,28 @@ sys.path.insert(0, str(ROOT))  # for benchmarks, which are no part of the packag
 from benchmarks._report import LEDGER, atlas_page  # noqa: E402  after the line that finds it
 
 
+@functools.cache
+def made() -> dict[str, str]:
+    """Path in the documentation -> what stands there, of all that is made."""
+    bench = {"benchmarks.md": atlas_page(json.loads(LEDGER.read_text(encoding="utf-8")))}
+    return {**atlas.pages(RESULTS), **atlas.drawings(RESULTS), **bench}
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Puts the recorded studies into the menu, and makes no page for addresses that are missing:
     its links would be absolute, and the site also lives in a folder.
     """
-    pages = [path for path in atlas.pages(RESULTS) if not path.endswith("index.md")]
-    named = [{Path(path).stem: path} for path in sorted(pages)]
+    studies = sorted(path for path in made() if re.fullmatch(r"studies/(?!index)\w+\.md", path))
     for item in config.nav or []:
         if "Studies" in item:
-            item["Studies"] = [*item["Studies"], *named]
+            item["Studies"] = [*item["Studies"], *({Path(path).stem: path} for path in studies)]
     config.theme.static_templates.discard("404.html")
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages and their figures."""
-    made = {**atlas.pages(RESULTS), **atlas.drawings(RESULTS)}
-    made["benchmarks.md"] = atlas_page(json.loads(LEDGER.read_text(encoding="utf-8")))
-    for path, content in made.items():
+    for path, content in made().items():
         files.append(File.generated(config, path, content=content))
     return files
 

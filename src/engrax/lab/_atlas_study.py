@@ -216,7 +216,7 @@ def _config(entry: Mapping[str, Any], docs: Mapping[str, str]) -> str:
     return (
         f"## Configuration\n\nScale `{entry['scale']}`; every field is an option of "
         f"`engrax run {entry['study']}`.\n\n"
-        '<div class="scroll"><table class="config">\n'
+        '<div class="scroll" data-search-exclude><table class="config">\n'
         "<thead><tr><th>Field</th><th>Value</th><th>Meaning</th></tr></thead>\n"
         f"<tbody>\n{rows}\n</tbody>\n</table></div>"
     )
