@@ -59,10 +59,11 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def on_page_content(html: str, page: Page, **_: object) -> str:
-    """Gives shapes one kind of quotes: short signatures come with another than long ones."""
+    """Gives shapes one kind of quotes, and takes off the space before one name."""
     if not page.file.src_uri.startswith("api/"):
         return html
-    return re.sub(r"<span class=\"s1\">'([^'\"<&]*)'</span>", r'<span class="s1">"\1"</span>', html)
+    text = re.compile(r"<span class=\"s[12]\">(['\"]) *([^'\"<&]*)\1</span>")
+    return text.sub(r'<span class="s2">"\2"</span>', html)
 
 
 def _said(asked: re.Match[str]) -> str:

@@ -211,6 +211,8 @@ def test_every_public_name_is_in_the_api_and_shapes_are_seen() -> None:
     seen = html.unescape(re.sub(r"<[^>]+>", "", text))
     assert 'query: Float[Array, "*n dk"]' in re.sub(r"\s+", " ", seen)
     assert 'Float[Array, "*n dv"]' in seen
+    text = (SITE / "api" / "spiking.html").read_text(encoding="utf-8")
+    assert 'z: Float[Array, "time *n"]' in html.unescape(re.sub(r"<[^>]+>", "", text))
 
 
 def test_nothing_from_outside_is_loaded() -> None:

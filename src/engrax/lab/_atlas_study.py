@@ -76,7 +76,7 @@ def _head(entry: Mapping[str, Any], claims: Iterable[ClaimJudgement]) -> str:
         for c in claims
     )
     return (
-        f"---\ntitle: {entry['study']}\n---\n\n# {_plain(paper['title'])}\n\n"
+        f"---\ntitle: {entry['study']}\nsearch: {{boost: 2}}\n---\n\n# {_plain(paper['title'])}\n\n"
         f'<p class="cite">{" · ".join(part for part in cited if part)}</p>\n\n'
         f'<p class="chips">{chips}</p>'
     )
