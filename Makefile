@@ -4,9 +4,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCS := .venv/.docs
 TOPIC ?= all
 
-.PHONY: setup run test lint docs bench peers readme
+.PHONY: setup run test lint docs atlas bench peers readme
 
 setup: $(INSTALLED)
 
@@ -32,10 +33,18 @@ lint: $(INSTALLED)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED)
+# The site, in site/: open site/index.html, or serve the folder. Needs no network once installed.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+$(DOCS): $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@touch $@
+
+# Builds the site and looks at every page in headless Chromium.
+atlas: docs
+	$(BIN)/pytest -p no:randomly docs/test_site.py
 
 # make bench TOPIC=credit runs one topic; without TOPIC all of them, but those without their peers.
 bench: $(INSTALLED)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
 PACKAGES = {
-    **dict.fromkeys(("gpu", "hlop", "spiking"), ("snntorch", "spikingjelly")),
+    **dict.fromkeys(("gpu", "hlop"), ("spikingjelly",)),
     "continual": ("avalanche",),
 }
 """What a topic imports beyond PyTorch."""
+PEERS = {"spiking": ("snntorch", "spikingjelly")}
+"""Peers of which one is enough; the topic names those that it leaves out."""
 VARIABLES = {
     **dict.fromkeys(("bdh", "gpu"), "ENGRAX_BDH_REFERENCE"),
     "kan": "ENGRAX_EFFICIENT_KAN",
@@ -58,6 +60,9 @@ def missing(topic: str) -> str | None:
         return None
     if lacks := absent(python_of(topic), ("torch", *PACKAGES.get(topic, ()))):
         return f"{topic} needs {', '.join(lacks)} installed; see benchmarks/README.md"
+    peers = PEERS.get(topic, ())
+    if peers and absent(python_of(topic), peers) == list(peers):
+        return f"{topic} needs {' or '.join(peers)} installed; see benchmarks/README.md"
     if topic == "gpu" and not shutil.which("nvidia-smi"):
         return "gpu needs a GPU, and there is no nvidia-smi"
     variable = VARIABLES.get(topic)

@@ -31,6 +31,8 @@ from ._manifest import write
 
 INK = "#1b2430"
 """Color of text, axes and the first series; in a report it follows the reader's theme."""
+DARK_GROUND, DARK_INK, DARK_BLUE = "#1e2129", "#e4e9f0", "#2e86d1"
+"""Ground, ink and first color of a figure on a dark page."""
 MUTED = "#8a929e"
 """Color of grids and reference lines that stay in the background."""
 PALETTE = (
@@ -229,6 +231,20 @@ def file_svg(figure: Figure, *, dpi: float = 150.0) -> str:
     check_labels(figure)
     _rasterize_heavy(figure)
     return _svg(figure, facecolor="white", dpi=dpi)
+
+
+def dark_svg(svg: str) -> str:
+    """A saved figure for a dark page: white grounds become dark, dark ink becomes light."""
+    svg = re.sub(r'(<path[^>]*style="[^"]*)fill: #ffffff', rf"\1fill: {DARK_GROUND}", svg)
+    return svg.replace(INK, DARK_INK).replace(PALETTE[1], DARK_BLUE)
+
+
+def size_of(svg: str) -> tuple[int, int]:
+    """Width and height of a saved figure, in points."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    if not found:
+        raise ValueError("the text is no figure of ours: it has no viewBox that begins at 0 0")
+    return round(float(found[1])), round(float(found[2]))
 
 
 def inline_svg(figure: Figure) -> str:
