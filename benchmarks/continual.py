@@ -5,8 +5,11 @@ then a stream of Split MNIST, five rows at a time, each once, with a reservoir. 
 from the same weights and see the same batches in the same order; what they draw from their
 memories is their own, so accuracies over eight seeds have to agree within the runs' spread.
 
-Avalanche squares the gradients of whole batches where Engrax has the Fisher information of single
-examples, about as many times as large as a batch has rows; the strengths are set accordingly.
+EWC is the same on both sides, and not how Engrax has it by itself: after each task, gradients of
+means over batches of true labels are squared, for all rows of the task. Engrax multiplies these
+squares by the rows of a batch and halves the penalty, so the strengths are set accordingly, and it
+pulls weights after the step of the loss, in the implicit form, where Avalanche adds the penalty to
+the loss. Batches of that pass are drawn anew here, and are those of the training there.
 
 The stream has a second peer, the published loop (Chaudhry et al. 2019) in plain eager PyTorch: most
 of Avalanche's time goes into datasets and loaders of five rows.
@@ -47,7 +50,7 @@ from ._run import measure
 from ._timer import alternate, seconds
 
 WIDTHS, TASKS, BATCH, RATE, SEEDS = (784, 256, 10), 5, 16, 0.1, 8
-STRENGTH, FISHER_ROWS, MEMORY = 100.0, 500, 500
+STRENGTH, MEMORY = 100.0, 500
 # Both sides round differently, and a task's 250 steps amplify that.
 LOSSES = 1e-3
 STREAM, ROWS, DRAWN, STREAM_RATE = 6003, 5, 10, 0.03
@@ -75,7 +78,7 @@ def under(strategy: str) -> Learner:
     """The learner under a strategy."""
     if strategy == "EWC":
         strength, rate = jnp.float32(STRENGTH), jnp.float32(RATE)
-        return ElasticWeightConsolidation(network(), log_prob, strength, rate)
+        return ElasticWeightConsolidation(network(), log_prob, strength, rate, fisher_batch=BATCH)
     return ReservoirReplay(network(), reservoir(), batch=BATCH, online=False)
 
 
@@ -166,7 +169,7 @@ def permuted(strategy: str, data: Dataset) -> Iterator[Comparison]:
     tasks = PermutedTasks(data, TASKS, first_identity=True, batch=BATCH)
     system = TaskSequence(
         under(strategy), tasks, rows // BATCH, candidates=own_classes, reset_optimizer=False,
-        examples=FISHER_ROWS if strategy == "EWC" else rows,
+        examples=rows,
     )  # fmt: skip
     ours = simulate(system, TASKS, key=jr.key(0), seeds=SEEDS, chunk=TASKS).records
     peers = [Peer(system, data, strategy, seed) for seed in range(SEEDS)]
