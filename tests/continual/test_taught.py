@@ -285,6 +285,21 @@ def weights_of(state):
     return np.asarray(state["learner"]["model"].w)
 
 
+def test_net_and_teacher_see_the_same_augmented_images():
+    """Inputs doubled by the hook are inputs that were doubled before."""
+    inner = taught(weight=3.0)
+    doubled = TaughtLearner(inner.learner, 2, lambda x, key: 2 * x)
+    found, expected = [], []
+    for learner, factor, kept in ((doubled, 1, found), (inner, 2, expected)):
+        state = learner.start_task(learner.init(key=jr.key(0)), jnp.int32(1), jr.key(1))
+        for i in range(2):
+            given = batch(1, i)
+            state, _ = learner.step(state, given._replace(x=factor * given.x))
+        kept.extend(weights(state))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="at least one class"):
         TaughtLearner(taught().learner, 0)

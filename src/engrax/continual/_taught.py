@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from engrax.core import Batch, Differentiated, GradientLearner, State
+from engrax.core import Batch, Differentiated, GradientLearner, State, named
 
 from ._learner import WrappedLearner, part_of
 from ._mixed_bce import Taught, feature_distillation
@@ -53,7 +53,8 @@ class TaughtLearner(WrappedLearner):
     come, as `ShuffledSplitTasks` numbers them. Put an `AnchoredLearner` around it to hold weights.
 
     **Fields:** `learner`, a `GradientLearner` of a `FeatureClassifier` (or a model with `body(x)`
-    and `classify(features)`) whose loss is a `TaughtLoss`; `classes_per_task`.
+    and `classify(features)`) whose loss is a `TaughtLoss`; `classes_per_task`; `augment(x, key)`:
+    what is done to a batch's inputs at random, before net and teacher see them; None for nothing.
 
     State: that of a wrapper, `"teacher"`, and `"task"`, the number of the present one.
     """
@@ -61,6 +62,7 @@ class TaughtLearner(WrappedLearner):
     # Fields of a module are never assigned, so a narrower type is safe.
     learner: GradientLearner  # pyright: ignore - narrower, never assigned
     classes_per_task: int = eqx.field(static=True)
+    augment: Callable[[Array, Key[Array, ""]], Array] | None = None
 
     def __check_init__(self) -> None:
         if self.classes_per_task < 1:
@@ -93,6 +95,9 @@ class TaughtLearner(WrappedLearner):
 
     def differentiate(self, state: State, input: Batch) -> Differentiated:
         """The loss and its gradient on a batch, of which nothing has been learned yet."""
+        if self.augment is not None:
+            key = named(part_of(state, "key"), "augment")
+            input = input._replace(x=self.augment(input.x, key))
         teacher = self.learner.model({**state["learner"], "model": state["teacher"]})
         features = jax.lax.stop_gradient(teacher.body(input.x))
         n_old, n_seen = self.known(state["task"])

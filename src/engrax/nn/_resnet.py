@@ -115,11 +115,16 @@ class ResNet(eqx.Module):
 
         **A batch is fastest in the last axis**, as in `conv2d`.
         """
+        return self.levels(x)[-1].mean((1, 2))
+
+    def levels(self, x: Float[Array, " channels rows columns *batch"]) -> list[Array]:
+        """What every block finds: (channels, rows, columns, *batch)."""
         x = jax.nn.relu(self.stem_norm(self.stem(x)))
-        x = _overlapping_max(x)
+        x, found = _overlapping_max(x), []
         for block in self.blocks:
             x = block(x)
-        return x.mean((1, 2))
+            found.append(x)
+        return found
 
     def __call__(
         self, x: Float[Array, " channels rows columns *batch"]

@@ -23,24 +23,15 @@ from ._config import Config
 from ._data import Setting, setting
 from ._gates import gates
 from ._measures import Drift, KeptFirst, PrefixAccuracy, validation_score
-from ._nets import METHODS, before, joint, method
+from ._nets import METHODS, before, imagenet_body, joint, method
 from ._prompts import prompt_arms
 
 STARTS = ("scratch", "pretrained")
 DRIFTING = ("kd", "kd_l2", "kd_ewc")
 """Methods whose layers are watched."""
 FIRST = {
-    "scratch": tuple(METHODS),
-    "pretrained": (
-        "softmax",
-        "softmax_kd",
-        "kd",
-        "kd_l2",
-        "kd_ewc",
-        "kd_ewc_start",
-        "kd_feat",
-        "kd_frozen",
-    ),
+    "scratch": tuple(name for name in METHODS if name != "kd_frozen"),
+    "pretrained": ("softmax", "softmax_kd", "kd", "kd_l2", "kd_ewc", "kd_feat", "kd_frozen"),
 }
 """Start -> methods that see the stream of letters."""
 SECOND = ("softmax", "kd", "kd_l2", "kd_ewc", "kd_feat")
@@ -52,12 +43,13 @@ def arms(config: Config) -> dict[str, Callable[[], Arm | Reference]]:
     """Name -> a call that makes the images and builds the arm."""
     found: dict[str, Callable[[], Arm | Reference]] = {}
     for stream in config.streams:
-        found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
+        if stream == "clothes" or not config.weights:
+            found[f"{stream}_before"] = eqx.Partial(_before, config, stream)
+        found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
         for start in STARTS:
             for name in SECOND if stream == "clothes" else FIRST[start]:
                 found[f"{stream}_{start}_{name}"] = eqx.Partial(_arm, config, stream, start, name)
-            found[f"{stream}_{start}_joint"] = eqx.Partial(_joint, config, stream, start)
-        found[f"{stream}_gates"] = eqx.Partial(_gates, config, stream)
+        found[f"{stream}_scratch_joint"] = eqx.Partial(_joint, config, stream)
     found["letters_scratch_rehearsal"] = eqx.Partial(_rehearsal, config)
     return {**found, **prompt_arms(config)}
 
@@ -79,21 +71,21 @@ def _arm(config: Config, stream: str, start: str, name: str) -> Arm:
     return _tuned(config, chosen, arm, METHODS[name][1])
 
 
-def _joint(config: Config, stream: str, start: str) -> Arm:
+def _joint(config: Config, stream: str) -> Arm:
     """All tasks at once: a ceiling."""
     chosen = setting(config, stream)
     learner = joint(config, chosen)
     steps = config.joint_epochs * (chosen.images // config.batch)
     return _sequence(
-        config, chosen, stream, start, learner, chosen.stream(), steps=steps, mixed=True
+        config, chosen, stream, "scratch", learner, chosen.stream(), steps=steps, mixed=True
     )
 
 
 def _gates(config: Config, stream: str) -> Reference:
     """Whether the stream asks for features."""
     chosen = setting(config, stream)
-    parts = _before(config, stream), _joint(config, stream, "scratch")
-    return Reference(eqx.Partial(gates, config, chosen, *parts))
+    before = None if chosen.weights else _before(config, stream)
+    return Reference(eqx.Partial(gates, chosen, before, _joint(config, stream)))
 
 
 def _rehearsal(config: Config) -> Arm:
@@ -128,34 +120,43 @@ def _sequence(
         **dict.fromkeys(("accuracy", "own_accuracy", "known_accuracy"), ("tested",)),
         **dict.fromkeys(("cka", "linear_cka"), ("layer",)),
     }
-    layers = [*(f"convolution {i + 1}" for i in range(len(config.channels))), *LAYERS]
+    kind, count = ("convolution", len(config.channels)) if chosen.net == "conv" else ("block", 8)
+    layers = [*(f"{kind} {i + 1}" for i in range(count)), *LAYERS]
     arm = Arm(
         system, chosen.tasks, dims=dims,
         coords={"tested": 1 + np.arange(chosen.tasks), "layer": layers}, chunk=chosen.tasks,
     )  # fmt: skip
     if start == "scratch":
         return arm
+    if chosen.weights:
+        return dataclasses.replace(arm, start=eqx.Partial(_with_weights, chosen.weights))
     return dataclasses.replace(arm, needs=(f"{stream}_before",), start=_with_body)
+
+
+def _with_weights(name: str, fresh: State) -> State:
+    """A run's state with the body of a file."""
+    return _bodied(fresh, eqx.filter(imagenet_body(name), eqx.is_array))
 
 
 def _with_body(fresh: State, final: State) -> State:
     """A run's state with the body of the net that learned other classes."""
+    return _bodied(fresh, part_of(final["learner"], "model").body)
+
+
+def _bodied(fresh: State, body: Any) -> State:
     learner = fresh["learner"]
-    body = part_of(final["learner"], "model").body
     model = eqx.tree_at(lambda net: net.body, part_of(learner, "model"), body)
     return {**fresh, "learner": with_part(learner, "model", model)}
 
 
 def _tuned(config: Config, chosen: Setting, arm: Arm, held: str) -> Arm:
     """The arm with its strength to be chosen by validation images of the first tasks."""
-    if held not in STRENGTHS:
+    if held not in STRENGTHS or not config.tuning_seeds:
         return arm
     grid, where = STRENGTHS[held]
     validation = chosen.split.validation
     probe = PrefixAccuracy(jnp.asarray(validation.x), jnp.asarray(validation.y), config.prefix)
     arm = dataclasses.replace(arm, system=observe(arm.system, probe))
-    if not config.tuning_seeds:
-        return arm
     tuning = Tuning(
         where, grid(config), validation_score, seeds=config.tuning_seeds, ticks=config.prefix
     )

@@ -26,21 +26,24 @@ class Setting:
     """A stream of tasks, and what comes before it."""
 
     split: Split
-    """The stream's images: bytes (examples, rows, columns), labels from 0."""
-    before: Examples
-    """Images of other classes."""
+    """The stream's images: bytes (examples, rows, columns) or with channels, labels from 0."""
+    before: Examples | None
+    """Images of other classes; none where weights come from a file."""
     classes_per_task: int
     batch: int
     epochs: int
     pretrain_epochs: int
     brightest: float = 255.0
     brightest_before: float = 255.0
+    net: str = "conv"
+    weights: str = ""
+    """A file of weights, where nets are not trained before by the study itself."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of an image."""
-        rows, columns = self.split.train.x.shape[1:]
-        return rows, columns
+    def image(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of an image."""
+        *channels, rows, columns = self.split.train.x.shape[1:]
+        return (channels[0] if channels else 1), rows, columns
 
     @property
     def classes(self) -> int:
@@ -63,10 +66,10 @@ class Setting:
         return self.epochs * (self.images // self.batch)
 
     def stream(self) -> ShuffledSplitTasks:
-        """Tasks of a few classes each; images are (1, rows, columns) with ink from 0 to 1."""
+        """Tasks of a few classes each; images are (channels, rows, columns), from 0 to 1."""
         return ShuffledSplitTasks(
             self.split, self.classes_per_task, batch=self.batch,
-            scaling=Scaling(0.0, self.brightest, shape=(1, *self.shape)),
+            scaling=Scaling(0.0, self.brightest, shape=self.image),
         )  # fmt: skip
 
     def rehearsed(self, memory: int) -> RehearsalStream:
@@ -79,24 +82,30 @@ class Setting:
 
     def batches_before(self) -> Batches:
         """Batches of the other classes' images."""
-        scaling = Scaling(0.0, self.brightest_before, shape=(1, *self.shape))
+        assert self.before is not None
+        scaling = Scaling(0.0, self.brightest_before, shape=self.image)
         return Batches(self.before, self.batch, scaling=scaling)
 
 
 def setting(config: Config, name: str) -> Setting:
     """The stream called `name`, "letters" or "clothes"."""
     if name == "letters":
+        other = None if config.weights else other_letters(config)
         return Setting(
-            letters(config), other_letters(config), config.classes_per_task, config.batch,
-            config.epochs, config.pretrain_epochs,
+            letters(config), other, config.classes_per_task, config.batch,
+            config.epochs, config.pretrain_epochs, net=config.net, weights=config.weights,
         )  # fmt: skip
     return clothes(config)
 
 
 @functools.lru_cache(maxsize=2)
 def letters(config: Config) -> Split:
-    """The stream's drawings: bytes (examples, size, size), labels from 0, class by class."""
+    """The stream's images: drawings (examples, size, size), or those of a data set."""
     each = (config.train_each, config.validation_each, config.test_each)
+    if config.data != "glyphs":
+        data = load(config.data)
+        train, validation, test = (n * config.classes for n in each)
+        return subset(data, train, validation, test, LETTERS)
     drawn = glyphs(LETTERS, config.classes, sum(each), style=config.style, size=config.size)
     x = drawn.x.reshape(config.classes, sum(each), *drawn.x.shape[1:])
     first, last = np.cumsum(each)[:2]

@@ -23,7 +23,6 @@ NAMES = {
     "ewc": "EWC",
     "feat": "FeatKD",
     "kd": "PredKD",
-    "kd_balanced": "PredKD, balanced",
     "kd_l2": "PredKD + L2",
     "kd_ewc": "PredKD + EWC",
     "kd_ewc_start": "PredKD + EWC, L2 start",

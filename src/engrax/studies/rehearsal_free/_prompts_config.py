@@ -23,7 +23,7 @@ class PromptConfig:
     """Of Adam, then; it falls to zero along a cosine."""
     pretrain_batch: int = 50
     """Drawings a step, then."""
-    epochs: int = 10
+    epochs: int = 5
     """Passes over a task's drawings, of all methods alike."""
 
     rates: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03)
