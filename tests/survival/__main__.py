@@ -1,0 +1,74 @@
+"""Kills, faults and damage, and what came of them; see `--help`."""
+
+import argparse
+import datetime
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from ._faults import FAULTY, inject
+from ._kills import STUDIES, Undisturbed, kill
+from ._page import write_page
+
+RESULTS = Path("results/survival.json")
+
+
+def main() -> None:
+    """Runs what was asked for, and adds it to the ledger and to the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.survival", description=main.__doc__)
+    parser.add_argument("--kills", type=int, default=0, help="SIGKILLs, over all studies")
+    parser.add_argument("--faults", action="store_true", help="fail each system call in turn")
+    parser.add_argument("--studies", default=",".join(STUDIES), help="which are killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--home", type=Path, help="a folder for the runs; a temporary one if none")
+    parser.add_argument("--dry", action="store_true", help="write no ledger and no page")
+    options = parser.parse_args()
+    _import()
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        home = (options.home or Path(temporary)).absolute()
+        if options.kills:
+            found["kills"] = _kills(options, home)
+        if options.faults:
+            found["faults"] = inject(home / FAULTY, _say)
+    if not options.dry:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        write_page(found)
+    bad = [f for t in found.get("kills", {}).get("studies", []) for f in t["failures"]]
+    bad += found.get("faults", {}).get("failures", [])
+    raise SystemExit("\n".join(bad))
+
+
+def _kills(options: argparse.Namespace, home: Path) -> dict:
+    names = options.studies.split(",")
+    begun, tallies = time.monotonic(), []
+    for i, name in enumerate(names):
+        share = (i + 1) * options.kills // len(names) - i * options.kills // len(names)
+        (home / name).mkdir(parents=True, exist_ok=True)
+        whole = Undisturbed(name, home / name, ["--scale", "smoke", *STUDIES[name]])
+        tallies.append(kill(whole, share, options.seed, _say).to_json())
+    return {
+        "date": datetime.date.today().isoformat(),
+        "seed": options.seed,
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "commands": {name: ["--scale", "smoke", *STUDIES[name]] for name in names},
+        "studies": tallies,
+    }
+
+
+def _import() -> None:
+    """What every life needs, before they are forked off; no backend of JAX starts here."""
+    import h5netcdf  # noqa: F401 - for the lives
+    import matplotlib.pyplot  # noqa: F401 - for the lives
+    import orbax.checkpoint  # noqa: F401 - for the lives
+
+    import engrax.cli._run  # noqa: F401 - for the lives
+
+
+def _say(line: str) -> None:
+    print(f"{datetime.datetime.now():%H:%M:%S} {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
