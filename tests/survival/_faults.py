@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ._kills import Undisturbed, differences
+from ._tiny import tiny_installed
 
 KINDS = ("open", "write", "fsync", "rename")
 ERRORS = {"no space": errno.ENOSPC, "I/O error": errno.EIO, "interrupt": errno.EINTR}
@@ -25,7 +26,11 @@ def inject(home: Path, say: Callable[[str], None]) -> dict[str, Any]:
     home.mkdir(parents=True, exist_ok=True)
     library = home / "shim.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
-    command = [sys.executable, "-c", f"from tests.survival._faults import _inside; _inside({str(home)!r})"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from tests.survival._faults import _inside; _inside({str(home)!r})",
+    ]
     with subprocess.Popen(
         command, env=os.environ | {"LD_PRELOAD": str(library)}, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -48,7 +53,7 @@ def _inside(home: str) -> None:
 
 
 def _all(home: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    whole = Undisturbed("tiny", home, STUDY, prepare=_installed)
+    whole = Undisturbed("tiny", home, STUDY, prepare=tiny_installed)
     counts: dict[str, dict[str, int]] = {}
     failures: list[str] = []
     for kind, (name, number) in itertools.product(KINDS, ERRORS.items()):
@@ -76,8 +81,7 @@ def _one(whole: Undisturbed, folder: Path, kind: str, number: int, call: int) ->
     count = folder.with_name("count")
     count.unlink(missing_ok=True)
 
-    def prepare() -> None:
-        _installed()
+    def armed() -> None:
         shim = ctypes.CDLL(None)
         shim.fault_arm(str(folder).encode(), KINDS.index(kind), call, number, 0)
         plain = os._exit
@@ -88,7 +92,7 @@ def _one(whole: Undisturbed, folder: Path, kind: str, number: int, call: int) ->
 
         os._exit = leave
 
-    life = whole.live(folder, whole.cache, prepare)
+    life = whole.live(folder, more=armed)
     code = life.end()
     hit = int(count.read_text()) >= call
     text = life.log.read_text()
@@ -100,7 +104,7 @@ def _one(whole: Undisturbed, folder: Path, kind: str, number: int, call: int) ->
         said.append(f"said {noise or errors}")
     done = {mark.stage: mark.tick for mark in life.marks if mark.what == "kept"}
     if code:
-        again = whole.live(folder, whole.cache, _installed)
+        again = whole.live(folder)
         if again.end():
             said.append(f"cannot go on: {again.log.read_text().strip()[-300:]}")
         for mark in again.marks:
@@ -112,18 +116,3 @@ def _one(whole: Undisturbed, folder: Path, kind: str, number: int, call: int) ->
 def _expected(line: str) -> bool:
     starts = ("engrax: ", "slow (arm", "drawing", "claims are judged", "page: ", "records: ")
     return line.startswith(starts) or not line
-
-
-def _installed() -> None:
-    """Makes the tiny study of the tests one that can be named."""
-    import importlib.metadata as metadata
-
-    from engrax import _registry
-
-    tiny = metadata.EntryPoint("tiny", "tests.tiny_study:STUDY", _registry.ENTRY_POINTS)
-    real = metadata.entry_points
-    metadata.entry_points = lambda **select: (
-        metadata.EntryPoints([tiny])
-        if select.get("group") == _registry.ENTRY_POINTS
-        else real(**select)
-    )

@@ -18,13 +18,15 @@ from engrax.lab._netcdf import read_tree
 from ._life import PHASES, Life, Mark
 
 STUDIES: dict[str, list[str]] = {
-    # spiking: an arm that starts from another's final state, a PCA of it, and a tuned arm
-    "what_when": ["--claims", "C3,C5", "--trials", "12"],
-    # continual learning: gradients, projections, tuned baselines
+    # spiking: an arm that starts from another's final state, and a PCA of that state on the host
+    "what_when": ["--claims", "C5"],
+    # continual learning on images: gradients, projections, a tuned rate
     "hlop": ["--claims", "C1"],
     # statistical physics: Monte Carlo over a grid beside theory without seeds
     "multitasking_hopfield": ["--claims", "C2"],
 }
+TINY = {"tiny": ["--ticks", "40"]}
+"""The study of the tests, for their own few kills."""
 MOST_IN_A_ROW = 6
 """Kills of one folder before it may finish."""
 
@@ -54,26 +56,41 @@ class Undisturbed:
     """What the study gives, and how long each phase of it takes."""
 
     def __init__(
-        self, study: str, home: Path, args: list[str], prepare: Callable[[], None] = lambda: None
+        self, study: str, home: Path, args: list[str], prepare: Callable[[], None] | None = None
     ) -> None:
-        """Runs it twice: first with an empty cache of programs, then with that one."""
+        """Runs it twice: first with an empty cache of programs, then with that one.
+
+        `prepare` is called at the start of each life.
+        """
         self.study, self.home, self.args = study, home, args
-        self.cache = home / "cache"
+        self.cache, self.prepare = home / "cache", prepare or (lambda: None)
         self.spans = {}
         for cold in (True, False):
             shutil.rmtree(home / "whole", ignore_errors=True)
-            life = self.live(home / "whole", self.cache, prepare)
+            life = self.live(home / "whole")
             if life.end() != 0:
                 raise SystemExit(f"{study} does not run: {life.log.read_text()}")
             self.spans[cold] = _spans(life.marks, time.monotonic())
         self.tree = read_tree(home / "whole" / "records.nc")
         self.chunks = _chunks(life.marks)
 
-    def live(self, folder: Path, cache: Path, prepare: Callable[[], None] = lambda: None) -> Life:
-        """Starts a life of the run in `folder`."""
+    def live(
+        self, folder: Path, *, cache: Path | None = None, more: Callable[[], None] | None = None
+    ) -> Life:
+        """Starts a life of the run in `folder`; `more` is called when it is prepared."""
         command = ["run", self.study, *self.args, "--checkpoint-every", "0", "--resume"]
-        log = self.home / "log"
-        return Life([*command, "--out", str(folder)], log=log, cache=cache, prepare=prepare)
+
+        def prepare() -> None:
+            self.prepare()
+            if more:
+                more()
+
+        return Life(
+            [*command, "--out", str(folder)],
+            log=self.home / "log",
+            cache=cache or self.cache,
+            prepare=prepare,
+        )
 
 
 def kill(whole: Undisturbed, kills: int, seed: int, say: Callable[[str], None]) -> Tally:
@@ -118,10 +135,11 @@ def _life(
     cold = aim == "compiling" and chance.random() < 0.8
     cache = whole.home / "cold" if cold else whole.cache
     shutil.rmtree(whole.home / "cold", ignore_errors=True)
-    life = whole.live(folder, cache)
+    life = whole.live(folder, cache=cache)
     if aim is not None:
         spans = whole.spans[cold][aim]
-        which = chance.randrange(min(len(spans), 8 if cold or story.kills else len(spans)))
+        most = 3 if story.kills else 8 if cold else len(spans)
+        which = chance.randrange(min(len(spans), most))
         if _reached(life, aim, which):
             time.sleep(chance.random() * spans[which])
             life.listen()

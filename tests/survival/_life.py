@@ -18,7 +18,8 @@ class Mark(NamedTuple):
 
     at: float
     what: str
-    """A phase that begins, or "computed", "kept", "restored", "begun", "done"; "start" before any of them."""
+    """A phase that begins ("start" before any of them), or what has happened: "computed", "kept",
+    "restored", "begun", "done"."""
     stage: str = ""
     """The checkpoint folder that it is about."""
     tick: int = 0
@@ -83,8 +84,7 @@ def _live(
         shown = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(shown, 1)
         os.dup2(shown, 2)
-        sys.stdout = open(1, "w", closefd=False)
-        sys.stderr = open(2, "w", closefd=False)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         import jax
 
         jax.config.update("jax_num_cpu_devices", 1)

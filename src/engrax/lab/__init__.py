@@ -1,6 +1,7 @@
 """Runs studies: arms, claims, verdicts, run folders, reports."""
 
 from . import figures
+from ._check import check_folder
 from ._checkpoints import ArmCheckpoints
 from ._claims import (
     Claim,
@@ -63,6 +64,7 @@ __all__ = [
     "at_most",
     "between",
     "bootstrap_interval",
+    "check_folder",
     "claims_hash",
     "environment",
     "equivalent",

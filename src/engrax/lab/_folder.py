@@ -189,7 +189,7 @@ def load_run(
         FolderError: the folder is no finished run, or something in it has changed.
     """
     folder = Path(path).absolute()
-    about = _read_about(folder)
+    about = read_about(folder)
     if about["finished"] is None or not (folder / MANIFEST).exists():
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
     skip = (*UNSEALED,) if drawn else (*UNSEALED, FIGURES, REPORT)
@@ -281,7 +281,7 @@ def _earlier(path: Path, mine: dict[str, Any], *, resume: bool) -> dict[str, Any
         if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - own):
             raise FolderError(f"{path} is in use and holds no run; choose another --out")
         return None
-    old = _read_about(path)
+    old = read_about(path)
     if not resume:
         raise FolderError(f"{path} already holds a run; add --resume, or choose another --out")
     if old["format"] != FORMAT:
@@ -296,7 +296,12 @@ def _earlier(path: Path, mine: dict[str, Any], *, resume: bool) -> dict[str, Any
     return old
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Raises:
+        FolderError: it cannot be read, or not by this version.
+    """
     path = folder / ABOUT
     try:
         about = read_json(path)

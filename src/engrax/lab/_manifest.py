@@ -95,10 +95,12 @@ def seal(folder: Path, to: Path, *, skip: tuple[str, ...] = ()) -> None:
 def damage(folder: Path, sealed: Path, *, skip: tuple[str, ...] = (), old: bool = False) -> str:
     """What no longer agrees with the seal, in a few words; empty if all does.
 
-    **Arguments:** `old`: the seal is a plain list of hashes, as format 1 had it.
+    **Arguments:** `old`: the seal may be a plain list of hashes, as format 1 had it.
     """
     try:
-        kept = read_json(sealed) if old else read_sealed(sealed)["files"]
+        kept = read_json(sealed)
+        if not old or "files" in kept:
+            kept = read_sealed(sealed)["files"]
         there = _files(folder, (*skip, sealed.name))
         if not isinstance(kept, dict):
             return f"its seal {sealed.name} is no list of hashes"

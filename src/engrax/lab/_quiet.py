@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
@@ -15,17 +14,18 @@ def quiet() -> Iterator[None]:
     Where the block fails, a thread of TensorStore may still try to tell an event loop that is gone;
     that one complaint is held back from then on, and all others are printed as ever.
     """
-    log, of_threads, of_all = logging.getLogger("absl"), threading.excepthook, sys.excepthook
+    log, of_threads, of_all = logging.getLogger("absl"), threading.excepthook, sys.unraisablehook
 
-    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-            of_all(kind, error, trace)
+    def hook(said: "sys.UnraisableHookArgs") -> None:
+        late = said.exc_type is RuntimeError and str(said.exc_value) == "Event loop is closed"
+        if not late:
+            of_all(said)
 
     was, log.disabled = log.disabled, True
     threading.excepthook = lambda args: None
-    sys.excepthook = hook
+    sys.unraisablehook = hook
     try:
         yield
-        sys.excepthook = of_all
+        sys.unraisablehook = of_all
     finally:
         log.disabled, threading.excepthook = was, of_threads

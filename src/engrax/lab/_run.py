@@ -73,7 +73,8 @@ def run_study(
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
 
     **Raises:** `RunError` and its kinds: unknown names, a folder of another run or in use by
-    another process, no room to write, `Interrupted` after a SIGINT or SIGTERM, once the chunk in flight is finished and kept.
+    another process, no room to write, `Interrupted` after a SIGINT or SIGTERM, once the chunk in
+    flight is finished and kept.
     """
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
