@@ -27,7 +27,7 @@ STUDIES: dict[str, list[str]] = {
 }
 TINY = {"tiny": ["--ticks", "40"]}
 """The study of the tests, for their own few kills."""
-MOST_IN_A_ROW = 6
+MOST_IN_A_ROW = 8
 """Kills of one folder before it may finish."""
 
 
@@ -114,6 +114,7 @@ def kill(whole: Undisturbed, kills: int, seed: int, say: Callable[[str], None]) 
         wrong = story.wrong + differences(whole.tree, folder / "records.nc")
         if wrong:
             tally.failures += [f"{folder.name} ({', '.join(story.told)}): {w}" for w in wrong]
+            say(tally.failures[-1])
         else:
             tally.identical += 1
             tally.survived += story.kills
@@ -174,13 +175,14 @@ class _Story:
         self.wrong: list[str] = []
         self._computed: dict[str, int] = {}
         self._done: set[str] = set()
-        self._phase = ""
+        self._saving: set[str] = set()
+        self._last = ""
 
     def add(self, marks: list[Mark], *, killed: bool, phase: str) -> None:
         """Takes in a life; `phase` is where it was killed."""
         for mark in marks:
             if mark.what == "computed":
-                self._computed[mark.stage] = mark.tick
+                self._computed[mark.stage], self._last = mark.tick, mark.stage
             elif mark.what == "done":
                 self._done.add(mark.stage)
             elif mark.what == "begun" and mark.stage in self._done:
@@ -189,14 +191,16 @@ class _Story:
                 chunk = self.chunks.get(mark.stage, 1)
                 lost = (self._computed[mark.stage] - mark.tick) / chunk
                 self.worst = max(self.worst, lost)
-                # The chunk in flight is lost as well, so nothing else may be.
-                if lost > (self._phase == "checkpoint"):
-                    self.wrong.append(f"{lost:g} chunks of {mark.stage} were lost in {self._phase}")
+                # Killed in a save, it loses that chunk; else the one in flight, and none that was done.
+                if lost > (mark.stage in self._saving):
+                    self.wrong.append(f"{lost:g} chunks of {mark.stage} were lost")
                 self._computed[mark.stage] = mark.tick
+                self._saving.discard(mark.stage)
         if killed:
             self.kills += 1
             self.told.append(phase)
-            self._phase = phase
+            if phase == "checkpoint":
+                self._saving.add(self._last)
 
 
 def _spans(marks: list[Mark], end: float) -> dict[str, list[float]]:

@@ -33,7 +33,7 @@ from ._intervals import (
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._ledger import plan_record, record, studies_table, write_table
-from ._manifest import write, write_json
+from ._manifest import read_json, write, write_json
 from ._report import redraw, render_report
 from ._run import Progress, judgeable, run_study
 from ._stopping import stoppable
@@ -84,6 +84,7 @@ __all__ = [
     "paired_difference",
     "plan_record",
     "proportion_interval",
+    "read_json",
     "record",
     "redraw",
     "render_report",

@@ -17,8 +17,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
+from ._errors import one_line
 from ._manifest import damage, seal
 from ._quiet import quiet
+from ._zarr import check_arrays
 
 KEPT = 2
 """Checkpoints kept of an arm: should the newest be damaged, the one before it is used."""
@@ -77,19 +79,29 @@ class ArmCheckpoints:
 
     def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
         """The newest checkpoint that is whole, in the form of `like`, on the host."""
-        for tick in self._unsealed():
-            self.warn(f"checkpoint {tick} of {self.folder.name} was not finished, or has no seal")
-        for tick in self._ticks():
+        for tick in self.good():
             path = self.folder / str(tick)
-            broken = damage(path, self._seal(tick))
-            if not broken:
-                try:
-                    return tick, _restored(path, like)
-                # What Orbax and TensorStore raise on files that are not what they promise.
-                except Exception as error:
-                    broken = str(error).strip().partition("\n")[0] or type(error).__name__
-            self.warn(f"checkpoint {path.name} of {path.parent.name} is damaged ({broken})")
+            try:
+                return tick, _restored(path, like)
+            # What Orbax and TensorStore raise on files that are not what they promise.
+            except Exception as error:
+                self._damaged(tick, one_line(error))
         return None
+
+    def good(self) -> Iterator[int]:
+        """Ticks of the checkpoints that agree with their seals, newest first; warns of others."""
+        sealed = self._ticks()
+        for tick in self._unsealed():
+            if not sealed or tick > sealed[0]:
+                self.warn(f"checkpoint {tick} of {self.folder.name} was not finished")
+        for tick in sealed:
+            if broken := damage(self.folder / str(tick), self._seal(tick)):
+                self._damaged(tick, broken)
+            else:
+                yield tick
+
+    def _damaged(self, tick: int, how: str) -> None:
+        self.warn(f"checkpoint {tick} of {self.folder.name} is damaged ({how})")
 
     def _drop_old(self) -> None:
         keep = {str(tick) for tick in self._ticks()[:KEPT]}
@@ -127,12 +139,13 @@ def _one_line(path: Path) -> Iterator[None]:
     except Exception as error:
         found = re.search(r"\[OS error (\d+)", str(error))
         number = int(found[1]) if found else errno.EIO
-        first = os.strerror(number) if found else str(error).strip().partition("\n")[0]
-        raise OSError(number, first or type(error).__name__, str(path)) from error
+        said = os.strerror(number) if found else one_line(error)
+        raise OSError(number, said, str(path)) from error
 
 
 def _restored(path: Path, like: PyTree) -> PyTree:
     form = jax.tree.map(_form, like)
+    check_arrays(path, max(leaf.nbytes for leaf in jax.tree.leaves(form)))
     with warnings.catch_warnings(), ocp.StandardCheckpointer() as checkpointer:
         warnings.simplefilter("ignore")  # Orbax warns that arrays come back on the host
         found = checkpointer.restore(path, form)
