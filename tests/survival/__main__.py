@@ -19,7 +19,13 @@ def main() -> None:
     """Runs what was asked for, and adds it to the ledger and to the page."""
     parser = argparse.ArgumentParser(prog="python -m tests.survival", description=main.__doc__)
     parser.add_argument("--kills", type=int, default=0, help="SIGKILLs, over all studies")
-    parser.add_argument("--faults", action="store_true", help="fail each system call in turn")
+    parser.add_argument(
+        "--faults",
+        type=int,
+        default=0,
+        metavar="ROUNDS",
+        help="rounds in which each system call fails; after 3 each has in every way",
+    )
     parser.add_argument("--studies", default=",".join(STUDIES), help="which are killed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--home", type=Path, help="a folder for the runs; a temporary one if none")
@@ -32,7 +38,7 @@ def main() -> None:
         if options.kills:
             found["kills"] = _kills(options, home)
         if options.faults:
-            found["faults"] = inject(home / FAULTY, _say)
+            found["faults"] = inject(home / FAULTY, options.faults, _say)
     if not options.dry:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
         write_page(found)

@@ -1,6 +1,7 @@
 """Every system call that can fail does, once each: what is left, and what is said."""
 
 import ctypes
+import datetime
 import errno
 import itertools
 import json
@@ -21,15 +22,18 @@ SHIM, FAULTY = Path(__file__).with_name("shim.c"), "faults"
 STUDY = ["--scale", "smoke", "--ticks", "2", "--claims", "C2"]
 
 
-def inject(home: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """All kinds, errors and calls of a tiny study, in a process with the shim between."""
+def inject(home: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """All kinds and calls of a tiny study, in a process with the shim between.
+
+    In a round each call fails with one of the three errors, in turn; three rounds are all.
+    """
     home.mkdir(parents=True, exist_ok=True)
     library = home / "shim.so"
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
     command = [
         sys.executable,
         "-c",
-        f"from tests.survival._faults import _inside; _inside({str(home)!r})",
+        f"from tests.survival._faults import _inside; _inside({str(home)!r}, {rounds})",
     ]
     with subprocess.Popen(
         command, env=os.environ | {"LD_PRELOAD": str(library)}, stdout=subprocess.PIPE, text=True
@@ -42,36 +46,41 @@ def inject(home: Path, say: Callable[[str], None]) -> dict[str, Any]:
     raise SystemExit("the faults ended early")
 
 
-def _inside(home: str) -> None:
+def _inside(home: str, rounds: int) -> None:
     import h5netcdf  # noqa: F401 - for the lives
     import matplotlib.pyplot  # noqa: F401 - for the lives
     import orbax.checkpoint  # noqa: F401 - for the lives
 
     import engrax.cli._run  # noqa: F401 - for the lives
 
-    print(json.dumps(_all(Path(home), lambda line: print(line, flush=True))), flush=True)
+    print(json.dumps(_all(Path(home), rounds, lambda line: print(line, flush=True))), flush=True)
 
 
-def _all(home: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _all(home: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     whole = Undisturbed("tiny", home, STUDY, prepare=tiny_installed)
-    counts: dict[str, dict[str, int]] = {}
+    counts = {kind: dict.fromkeys(("calls", *ERRORS, "ended"), 0) for kind in KINDS}
     failures: list[str] = []
-    for kind, (name, number) in itertools.product(KINDS, ERRORS.items()):
-        calls, stopped = 0, 0
-        while True:
-            said, hit, code = _one(whole, home / "run", kind, number, calls + 1)
+    for kind, turn in itertools.product(KINDS, range(rounds)):
+        for call in itertools.count(1):
+            name = [*ERRORS][(call + turn) % len(ERRORS)]
+            said, hit, code = _one(whole, home / "run", kind, ERRORS[name], call)
             if not hit:
                 break
-            calls += 1
-            stopped += code != 0
-            new = [f"{kind} {calls}, {name}: {sentence}" for sentence in said]
+            mine = counts[kind]
+            mine["calls"] = max(mine["calls"], call)
+            mine[name] += 1
+            mine["ended"] += code != 0
+            new = [f"{kind} {call}, {name}: {sentence}" for sentence in said]
             failures += new
             for failure in new:
                 say(failure)
-        counts.setdefault(kind, {})[name] = calls
-        counts.setdefault(f"{kind}: runs ended", {})[name] = stopped
-        say(f"{kind}, {name}: {calls} calls failed, {stopped} runs ended; {len(failures)} failures")
-    return {"calls": counts, "failures": failures}
+        say(f"{kind}, turn {turn + 1}: {counts[kind]}; {len(failures)} failures")
+    return {
+        "date": datetime.date.today().isoformat(),
+        "rounds": rounds,
+        "calls": counts,
+        "failures": failures,
+    }
 
 
 def _one(whole: Undisturbed, folder: Path, kind: str, number: int, call: int) -> Any:

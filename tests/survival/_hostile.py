@@ -19,7 +19,6 @@ import h5py
 import jax.numpy as jnp
 import numpy as np
 import tensorstore as ts
-from safetensors.numpy import save as save_arrays
 
 from engrax.estimators import ContinualClassifier
 from engrax.lab import ArmCheckpoints, load_run, run_study
@@ -36,7 +35,7 @@ ROOM = 700 << 20
 Case = Callable[[Path], None]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - it is what should happen
     """A checkpoint was passed over, with this warning."""
 
 

@@ -191,7 +191,7 @@ class _Story:
                 chunk = self.chunks.get(mark.stage, 1)
                 lost = (self._computed[mark.stage] - mark.tick) / chunk
                 self.worst = max(self.worst, lost)
-                # Killed in a save, it loses that chunk; else the one in flight, and none that was done.
+                # Killed in a save it loses that chunk; else the one in flight, and none done.
                 if lost > (mark.stage in self._saving):
                     self.wrong.append(f"{lost:g} chunks of {mark.stage} were lost")
                 self._computed[mark.stage] = mark.tick
