@@ -36,13 +36,14 @@ def read_idx(path: str | Path, *, checksum: str | None = None) -> UInt8[np.ndarr
     than the file has, another checksum, or a file that is cut short or damaged.
     """
     path = Path(path)
-    announced = _announced(read_start(path, 4 + 4 * _MOST_DIMENSIONS))
-    if announced > _LARGEST:
+    shape = _announced(read_start(path, 4 + 4 * _MOST_DIMENSIONS))
+    length = 4 + 4 * len(shape) + math.prod(shape)
+    if length > _LARGEST:
         raise DataFileError(
-            f"{path} announces {announced} bytes, and no data set of this kind has more than "
-            f"{_LARGEST}; get the file again from its source."
+            f"{path} announces {' x '.join(map(str, shape))} values, and no data set of this kind "
+            f"has more than {_LARGEST}; get the file again from its source."
         )
-    content = read_bytes(path, limit=max(announced, _SMALL))
+    content = read_bytes(path, limit=max(length, _SMALL))
     if checksum is not None:
         check_sha256(content, checksum, path)
     if len(content) < 4 or content[0] or content[1] or content[2] != _UNSIGNED_BYTES:
@@ -67,12 +68,11 @@ def read_idx(path: str | Path, *, checksum: str | None = None) -> UInt8[np.ndarr
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _announced(start: bytes) -> int:
-    """How long the header says that the file is; 0 where it is no such header."""
+def _announced(start: bytes) -> tuple[int, ...]:
+    """The sizes in the first bytes of a file; none where they are no such header."""
     if len(start) < 8 or start[:3] != bytes((0, 0, _UNSIGNED_BYTES)):
-        return 0
-    dimensions = min(len(start) // 4 - 1, start[3])
-    return 4 + 4 * dimensions + math.prod(struct.unpack_from(f">{dimensions}I", start, 4))
+        return ()
+    return struct.unpack_from(f">{min(len(start) // 4 - 1, start[3])}I", start, 4)
 
 
 def idx_path(folder: Path, name: str) -> Path:
