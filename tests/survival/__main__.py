@@ -36,13 +36,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = (options.home or Path(temporary)).absolute()
         if options.kills:
-            found["kills"] = _kills(options, home)
+            found["kills"] = found.get("kills", {}) | _kills(options, home)
         if options.faults:
             found["faults"] = inject(home / FAULTY, options.faults, _say)
     if not options.dry:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
         write_page(found)
-    bad = [f for t in found.get("kills", {}).get("studies", []) for f in t["failures"]]
+    bad = [failure for tally in found.get("kills", {}).values() for failure in tally["failures"]]
     bad += found.get("faults", {}).get("failures", [])
     if bad:
         raise SystemExit("\n".join(bad))
@@ -50,21 +50,22 @@ def main() -> None:
 
 def _kills(options: argparse.Namespace, home: Path) -> dict:
     names = options.studies.split(",")
-    begun, tallies = time.monotonic(), []
+    found = {}
     for i, name in enumerate(names):
         share = (i + 1) * options.kills // len(names) - i * options.kills // len(names)
+        begun = time.monotonic()
         (home / name).mkdir(parents=True, exist_ok=True)
         args = ["--scale", "smoke", *(STUDIES | TINY)[name]]
         prepare = tiny_installed if name in TINY else None
         whole = Undisturbed(name, home / name, args, prepare)
-        tallies.append(kill(whole, share, options.seed, _say).to_json())
-    return {
-        "date": datetime.date.today().isoformat(),
-        "seed": options.seed,
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-        "commands": {name: ["--scale", "smoke", *(STUDIES | TINY)[name]] for name in names},
-        "studies": tallies,
-    }
+        found[name] = {
+            "date": datetime.date.today().isoformat(),
+            "seed": options.seed,
+            "arguments": args,
+            **kill(whole, share, options.seed, _say).to_json(),
+            "minutes": round((time.monotonic() - begun) / 60, 1),
+        }
+    return found
 
 
 def _import() -> None:

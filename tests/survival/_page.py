@@ -25,10 +25,10 @@ def tables(found: dict[str, Any]) -> str:
 
 def _kills(kills: dict[str, Any]) -> str:
     rows = [
-        f"| Kills, {kills['date']} | {' | '.join(PHASES)} | elsewhere | all | survived | lost |",
+        f"| Kills | {' | '.join(PHASES)} | elsewhere | all | survived | most lost |",
         "|---|" + "---:|" * (len(PHASES) + 4),
     ]
-    for tally in kills["studies"]:
+    for name, tally in kills.items():
         counted = tally["kills"]
         mine = [counted.get(phase, 0) for phase in PHASES]
         total = sum(counted.values())
@@ -39,7 +39,7 @@ def _kills(kills: dict[str, Any]) -> str:
             tally["survived"],
             f"{tally['worst_loss']:g} chunk",
         ]
-        rows.append(f"| `{tally['study']}` | {' | '.join(map(str, cells))} |")
+        rows.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 
 

@@ -137,7 +137,7 @@ def _one_line(path: Path) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        found = re.search(r"\[OS error (\d+)", str(error))
+        found = re.search(r"(?:OS error |os_error_code=')(\d+)", str(error))
         number = int(found[1]) if found else errno.EIO
         said = os.strerror(number) if found else one_line(error)
         raise OSError(number, said, str(path)) from error
