@@ -32,17 +32,20 @@ def check_folder(path: str | os.PathLike[str]) -> list[str]:
     if finished and (broken := damage(folder, folder / MANIFEST, skip=UNSEALED, old=old)):
         found.append(f"{folder} is damaged: {broken}")
     if not old:
-        found += _tunings(folder) + _checkpoints(folder / CHECKPOINTS)
+        kept = folder / CHECKPOINTS
+        copies = [kept / ABOUT] if kept.is_dir() else []
+        found += _sealed([*copies, *sorted((folder / "tuning").glob("*.json"))])
+        found += _checkpoints(kept)
     return found
 
 
-def _tunings(folder: Path) -> list[str]:
+def _sealed(paths: list[Path]) -> list[str]:
     found = []
-    for path in sorted((folder / "tuning").glob("*.json")):
+    for path in paths:
         try:
             read_sealed(path)
         except (OSError, ValueError) as error:
-            found.append(f"the tuning of {path.stem} is damaged: {error}")
+            found.append(f"{path} is damaged: {one_line(error)}")
     return found
 
 

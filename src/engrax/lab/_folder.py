@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -99,6 +99,7 @@ class Folder:
         *,
         resume: bool,
         command: str,
+        warn: Callable[[str], None],
     ) -> Iterator["Folder"]:
         """The folder of a new run, or that of an old one to go on with, held for this process.
 
@@ -112,7 +113,7 @@ class Folder:
             _earlier(path, mine, resume=resume)  # refused before anything is written
             path.mkdir(parents=True, exist_ok=True)
             with held(path):
-                old = _earlier(path, mine, resume=resume)
+                old = _earlier(path, mine, resume=resume, warn=warn)
                 about = cls._about(mine, claims, command, old or {})
                 (path / MANIFEST).unlink(missing_ok=True)
                 folder = cls(path, about)
@@ -136,7 +137,10 @@ class Folder:
         }
 
     def _write_about(self) -> None:
-        write_sealed(self.path / ABOUT, self.about)
+        write_sealed(self.path / ABOUT, self.about)  # first, since it makes the folder a run's
+        copy = self.path / CHECKPOINTS / ABOUT
+        copy.parent.mkdir(exist_ok=True)
+        write_sealed(copy, self.about)
 
     @property
     def minutes(self) -> float:
@@ -273,17 +277,30 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _earlier(path: Path, mine: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+def _earlier(
+    path: Path,
+    mine: dict[str, Any],
+    *,
+    resume: bool,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any] | None:
     """What is known of the run in the folder that may be gone on with; `None` if there is none."""
-    if not (path / ABOUT).exists():
+    copy = path / CHECKPOINTS
+    if not (path / ABOUT).exists() and not (copy / ABOUT).exists():
         # What a process killed at its very start leaves is no run yet.
         own = {LOCK, f".{ABOUT}.part"}
         if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - own):
             raise FolderError(f"{path} is in use and holds no run; choose another --out")
         return None
-    old = read_about(path)
     if not resume:
         raise FolderError(f"{path} already holds a run; add --resume, or choose another --out")
+    try:
+        old = read_about(path)
+    except FolderError as error:
+        if not (copy / ABOUT).exists():
+            raise
+        old = read_about(copy)
+        warn(f"{error}; its copy among the checkpoints is used")
     if old["format"] != FORMAT:
         raise FolderError(
             f"{path} cannot be resumed: it was written in format {old['format']}, which this "

@@ -80,7 +80,9 @@ def run_study(
     _check_seeds(config)
     wanted = study.select(claims)
     arms = _built(study, study.arms(config), None if claims is None else wanted)
-    opened = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
+    opened = Folder.open(
+        out, study, scale, config, wanted, resume=resume, command=command, warn=warn
+    )
     begun = time.monotonic()
     with opened as folder, stoppable() as stop:
         runner = _Runner(folder, int(config.seeds), arms, every, progress, warn, stop)
