@@ -4,9 +4,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCS := .venv/.docs
 TOPIC ?= all
 
-.PHONY: setup run test lint docs bench readme
+.PHONY: setup run test lint docs atlas bench peers readme survive
 
 setup: $(INSTALLED)
 
@@ -32,17 +33,42 @@ lint: $(INSTALLED)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-docs: $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[docs]'
+# The site, in site/: open site/index.html, or serve the folder. Needs no network once installed.
+docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# make bench TOPIC=credit runs one topic; without TOPIC all of them.
+$(DOCS): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+# Builds the site and looks at every page in headless Chromium.
+atlas: docs
+	$(BIN)/pytest -p no:randomly docs/test_site.py
+
+# make bench TOPIC=credit runs one topic; without TOPIC all of them, but those without their peers.
 bench: $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[peers]'
 	$(BIN)/engrax bench $(TOPIC)
 
+# Peers that bring their own versions of what we use have an environment each, beside ours.
+peers: .peers/brian .peers/avalanche
+
+.peers/brian:
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check brian2 \
+		|| { rm -r $@; exit 1; }
+
+.peers/avalanche: $(INSTALLED)
+	@$(PYTHON) -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[peers]' avalanche-lib || { rm -r $@; exit 1; }
+
 # Writes the table of studies into README.md from the ledger in results/.
 readme: $(INSTALLED)
 	$(BIN)/python -m engrax.lab.readme
+
+# Kills real studies 300 times and lets every system call fail; an hour, into docs/survival.md.
+survive: $(INSTALLED)
+	$(BIN)/python -m tests.survival --kills 300 --faults 3

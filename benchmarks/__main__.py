@@ -1,18 +1,20 @@
 """`python -m benchmarks TOPIC`: times a topic, or all, each in a process of its own."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 TOPICS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
 PACKAGES = {
-    **dict.fromkeys(("gpu", "hlop", "spiking"), ("snntorch", "spikingjelly")),
+    **dict.fromkeys(("gpu", "hlop"), ("spikingjelly",)),
     "continual": ("avalanche",),
 }
 """What a topic imports beyond PyTorch."""
+PEERS = {"spiking": ("snntorch", "spikingjelly")}
+"""Peers of which one is enough; the topic names those that it leaves out."""
 VARIABLES = {
     **dict.fromkeys(("bdh", "gpu"), "ENGRAX_BDH_REFERENCE"),
     "kan": "ENGRAX_EFFICIENT_KAN",
@@ -21,11 +23,46 @@ VARIABLES = {
 """The variable that says where a topic's peer is, if it cannot be a package beside ours."""
 
 
+ALONE = {"start"}
+"""Topics without a peer."""
+OWN = {"continual": "avalanche"}
+"""The environment in which a topic runs, if its peer cannot be in ours."""
+INTERPRETERS = {"ENGRAX_BRIAN": "brian"}
+"""The environment whose interpreter a variable names, where it is there and nobody named another.
+
+`make peers` makes both.
+"""
+
+
+def interpreter(environment: str) -> Path:
+    """The Python of an environment under .peers/, there or not."""
+    return Path(".peers") / environment / "bin" / "python"
+
+
+def python_of(topic: str) -> str:
+    """The Python that runs a topic."""
+    own = interpreter(OWN[topic]) if topic in OWN else None
+    return str(own) if own and own.exists() else sys.executable
+
+
+def absent(python: str, packages: Sequence[str]) -> list[str]:
+    """Those of the packages that an interpreter does not have."""
+    code = (
+        "import importlib.util as u, sys; print(*(p for p in sys.argv[1:] if not u.find_spec(p)))"
+    )
+    command = [python, "-c", code, *packages]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 def missing(topic: str) -> str | None:
     """What a topic asks for and does not find, in a sentence."""
-    absent = [p for p in ("torch", *PACKAGES.get(topic, ())) if importlib.util.find_spec(p) is None]
-    if absent:
-        return f"{topic} needs {', '.join(absent)} installed; see benchmarks/README.md"
+    if topic in ALONE:
+        return None
+    if lacks := absent(python_of(topic), ("torch", *PACKAGES.get(topic, ()))):
+        return f"{topic} needs {', '.join(lacks)} installed; see benchmarks/README.md"
+    peers = PEERS.get(topic, ())
+    if peers and absent(python_of(topic), peers) == list(peers):
+        return f"{topic} needs {' or '.join(peers)} installed; see benchmarks/README.md"
     if topic == "gpu" and not shutil.which("nvidia-smi"):
         return "gpu needs a GPU, and there is no nvidia-smi"
     variable = VARIABLES.get(topic)
@@ -43,13 +80,16 @@ def main() -> int:
     if not asked or not set(asked) <= {*TOPICS, "all"}:
         print(f"usage: python -m benchmarks [all | {' | '.join(TOPICS)}]", file=sys.stderr)
         return 2
+    for variable, environment in INTERPRETERS.items():
+        if (python := interpreter(environment)).exists():
+            os.environ.setdefault(variable, str(python.absolute()))
     worst = 0
     for topic in TOPICS if "all" in asked else asked:
         if reason := missing(topic):
             print(f"benchmarks: {reason}", file=sys.stderr)
             worst = max(worst, 0 if "all" in asked else 1)
             continue
-        command = [sys.executable, "-m", f"benchmarks.{topic}"]
+        command = [python_of(topic), "-m", f"benchmarks.{topic}"]
         worst = max(worst, subprocess.run(command, check=False).returncode)
     return worst
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ._timer import Alternation
+from ._versions import version_of
 
 LEDGER = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent / "README.md"
@@ -27,6 +28,8 @@ class Comparison:
     """Work a second, or the share of a rate of the machine, in words."""
     profile: str = ""
     """Where the time goes, in one sentence."""
+    version: str = ""
+    """The peer's version, where its name does not lead to it."""
 
     def row(self) -> dict[str, object]:
         """As it stands in the ledger."""
@@ -35,6 +38,7 @@ class Comparison:
         return {
             "case": self.case,
             "peer": self.peer,
+            "version": self.version or version_of(self.peer),
             "gate": self.gate,
             "aim": self.aim,
             "ratio": round(ratio.median, 3),
@@ -68,6 +72,48 @@ def drawn(page: str, ledger: Mapping[str, dict]) -> str:
     return f"{head}{_BEGIN}\n{''.join(sections)}{_END}{tail}"
 
 
+def atlas_page(ledger: Mapping[str, dict]) -> str:
+    """The page of the documentation: ratios by topic, losses included."""
+    rows = [row for entry in ledger.values() for row in entry["rows"]]
+    slower = sum(row["ratio"] < 1 for row in rows)
+    head = f"""\
+---
+title: Benchmarks
+---
+
+# Benchmarks
+
+Engrax against others that do the same work: same data, same weights, same batches, two threads a
+side. Before anything is timed both sides must agree in what they compute. Then they take turns, at
+least five rounds; a ratio is the peer's time over ours within a round, and the table has the median
+and the range over the rounds. Above 1 Engrax is faster. {len(rows)} comparisons, {slower} of them
+lost; `engrax bench TOPIC`, from a clone of the repository, measures them on your machine, against
+the peers that are installed. What was checked, how the fastest rounds compare and where the time
+goes is in `benchmarks/README.md`.
+"""
+    return head + "".join(_ratios(topic, entry) for topic, entry in sorted(ledger.items()))
+
+
+def _ratios(topic: str, entry: Mapping[str, object]) -> str:
+    lines = [
+        f"\n## {topic}\n",
+        "| Peer | Version | Work | Ratio | Range |",
+        "|---|---|---|---|---|",
+    ]
+    for row in entry["rows"]:
+        low, high = row["range"]
+        lines.append(
+            f"| {row['peer']} | {row['version'] or 'not recorded'} | {row['case']} "
+            f"| **{_times(row['ratio'])}** | {_times(low)} to {_times(high)} |"
+        )
+    return "\n".join([*lines, "", _measured_on(entry), ""])
+
+
+def _measured_on(entry: Mapping[str, object]) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in entry["machine"].items())
+    return f"Measured on: {machine}."
+
+
 def _section(topic: str, entry: Mapping[str, object]) -> str:
     lines = [
         f"\n### {topic}\n",
@@ -81,8 +127,9 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
         compiling = max(0.0, row["first call"]["engrax"] - row["seconds"]["engrax"])
         aim = f"{row['aim']:g}x" + ("" if row["reached"] else " (missed)")
         lines.append(
-            f"| {row['case']} | {row['peer']} | **{row['ratio']:.3g}x** ({low:.3g} to {high:.3g}) "
-            f"| {row['fastest rounds']:.3g}x | {row['processor time']:.3g}x | {aim} "
+            f"| {row['case']} | {row['peer']} "
+            f"| **{_times(row['ratio'])}x** ({_times(low)} to {_times(high)}) "
+            f"| {_times(row['fastest rounds'])}x | {_times(row['processor time'])}x | {aim} "
             f"| {_time(row['seconds']['engrax'])} | {_time(row['seconds']['peer'])} "
             f"| {compiling:.1f} s |"
         )
@@ -92,9 +139,13 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
             + (f" {rates}." if rates else "")
             + (f" {row['profile']}" if row["profile"] else "")
         )
-    machine = ", ".join(f"{name} {value}" for name, value in entry["machine"].items())
-    return "\n".join([*lines, "", *notes, "", f"Measured on: {machine}.", ""])
+    return "\n".join([*lines, "", *notes, "", _measured_on(entry), ""])
 
 
 def _time(value: float) -> str:
     return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def _times(ratio: float) -> str:
+    """Three digits, without a power of ten."""
+    return f"{ratio:.3g}" if ratio < 1000 else f"{float(f'{ratio:.3g}'):,.0f}"

@@ -118,7 +118,7 @@ def language_model(place: Path) -> Comparison:
 
 def spiking() -> Iterator[Comparison]:
     """One linear and one LIF layer of 16,000 neurons, 500 steps."""
-    from ._spiking_peers import SpikingJelly
+    from ._spikingjelly import SpikingJelly
 
     class OnCuPy(SpikingJelly):
         """SpikingJelly's layer with its fused CuPy kernels."""

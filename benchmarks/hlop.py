@@ -30,7 +30,8 @@ from engrax.tasks import load
 from ._machine import THREADS
 from ._report import Comparison
 from ._run import measure
-from ._spiking_peers import DECAY, SLOPE, SpikingJelly
+from ._spiking_peers import DECAY, SLOPE
+from ._spikingjelly import SpikingJelly
 from ._timer import alternate, seconds
 
 WIDTHS, TIME, BATCH = (784, 256, 256, 10), 6, 64

@@ -1,6 +1,7 @@
 """Figures: what they must say, how large they are, and what they show of a seed that is lost."""
 
 import re
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -130,3 +131,15 @@ def test_an_inline_figure_takes_its_ink_from_the_page() -> None:
     assert figures.INK not in svg
     assert "currentColor" in svg
     assert not re.search(r'(href|src)="http', svg)
+
+
+def test_panels_are_placed_once_for_all_files(tmp_path: Path) -> None:
+    figure, axes = figures.axes(xlabel="time (s)", ylabel="energy (J)")
+    axes.plot([0, 1], [0, 1000])
+    before = axes.get_position().bounds
+    figures.save(figure, tmp_path, "energy")
+    placed = axes.get_position().bounds
+    assert placed != before  # room was made for the labels
+    axes.set_ylabel("a label\nof so many\nlines that a new layout\nwould make room")
+    figures.inline_svg(figure)
+    assert axes.get_position().bounds == placed

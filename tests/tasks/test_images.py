@@ -138,6 +138,26 @@ def test_an_unknown_name_lists_the_known_ones():
         load("fashion")
 
 
+def test_a_set_is_read_once_shared_and_cannot_be_written_to(cache):
+    first, second = load("digits"), load("digits")
+    assert first.x is second.x
+    with pytest.raises(ValueError, match="read-only"):
+        first.x[0] = 0
+
+
+def test_a_file_that_changes_is_read_again(cache, tmp_path):
+    source = _images._find("digits", _images._SOURCES["digits"], None, False)
+    copied = shutil.copy(source / "digits.csv.gz", tmp_path)
+    load("digits", tmp_path)
+    content = bytearray(source.joinpath("digits.csv.gz").read_bytes())
+    content[1000] ^= 1
+    (tmp_path / "digits.csv.gz").write_bytes(content)
+    with pytest.raises(DataFileError):
+        load("digits", tmp_path)
+    shutil.copy(source / "digits.csv.gz", copied)
+    assert len(load("digits", tmp_path).x) == 1442
+
+
 def test_available_says_what_is_where(cache):
     (cache / "cifar100").mkdir(parents=True)
     for name in ("train.bin", "test.bin"):

@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "run",
     "report": "report",
     "data": "data",
+    "check": "check",
     "bench": "bench",
     "text": "text",
 }
@@ -43,6 +44,7 @@ usage: engrax COMMAND ...
   run STUDY [options]   measure its claims; `engrax run STUDY --help` lists every option
   report [RUN...]       draw figures and page of finished runs again (of all in runs/)
   data                  data sets: what is found where, with checksum
+  check                 whether this installation can run studies, in seven lines
   text COMMAND ...      train, use and look into language models; `engrax text` lists how
   bench [TOPIC]         timings against other libraries, from a clone of the repository
 

@@ -197,7 +197,7 @@ def _small_svg(figure: Figure) -> str:
 
 def _row(entry: Mapping[str, Any]) -> str:
     paper, study = entry["paper"], entry["study"]
-    claims = [ClaimJudgement.from_json(_without_source(claim)) for claim in entry["claims"]]
+    claims = judged(entry)
     title = f"{paper['title']} ({paper['year']})"
     if paper["arxiv"]:
         title = f"[{title}](https://arxiv.org/abs/{paper['arxiv']})"
@@ -212,9 +212,28 @@ def _row(entry: Mapping[str, Any]) -> str:
                 parts.append(f"and {len(worst) - SHOWN} more parts")
             measured = f"**{claim.verdict}**. {claim.text}<br>{'<br>'.join(parts)}"
     verdicts = ", ".join(f"{claim.name} {claim.verdict}" for claim in claims)
-    cost = f"{entry['scale']}, {entry['config']['seeds']} seeds, {_minutes(entry['sources'])}"
+    cost = (
+        f"{entry['scale']}, {entry['config']['seeds']} seeds, {machine_minutes(entry['sources'])}"
+    )
     cells = (f"`{study}`", title, measured, verdicts, cost)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def judged(entry: Mapping[str, Any]) -> list[ClaimJudgement]:
+    """The verdicts of a study of the ledger."""
+    return [ClaimJudgement.from_json(_without_source(claim)) for claim in entry["claims"]]
+
+
+def where_measured(source: Mapping[str, Any]) -> str:
+    """Time, machine and versions of one recorded run."""
+    machine = source["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    accelerator = machine["devices"][0]
+    device = "" if accelerator == "cpu" else f", {accelerator}"
+    return (
+        f"{source['minutes']:.1f} minutes on {machine['cores']} cores of {machine['processor']}"
+        f"{device}; {versions}"
+    )
 
 
 def _anywhere(command: str) -> str:
@@ -226,7 +245,7 @@ def _anywhere(command: str) -> str:
     return shlex.join(words)
 
 
-def _minutes(sources: Iterable[Mapping[str, Any]]) -> str:
+def machine_minutes(sources: Iterable[Mapping[str, Any]]) -> str:
     """Minutes on each kind of machine: its accelerator, or its number of cores."""
     spent: dict[str, float] = {}
     for source in sources:

@@ -180,9 +180,9 @@ def _figures(drawn: Mapping[str, Figure]) -> str:
 
 def _settings(run: Run) -> str:
     preset = run.study.scales.get(run.scale)
-    usual = _flat(dataclasses.asdict(preset)) if preset is not None else {}
+    usual = flat(dataclasses.asdict(preset)) if preset is not None else {}
     rows = []
-    for name, value in _flat(dataclasses.asdict(run.config)).items():
+    for name, value in flat(dataclasses.asdict(run.config)).items():
         changed = name in usual and usual[name] != value
         note = f" (scale {run.scale}: {usual[name]})" if changed else ""
         kind = ' class="changed"' if changed else ""
@@ -193,7 +193,7 @@ def _settings(run: Run) -> str:
 def _origin(run: Run) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in _flat(run.environment).items()
+        for name, value in flat(run.environment).items()
     )
     return (
         f"<h2>Where this comes from</h2><pre>{escape(run.command)}</pre>"
@@ -203,12 +203,12 @@ def _origin(run: Run) -> str:
     )
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted names; lists as text."""
     found: dict[str, Any] = {}
     for name, value in nested.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             found[f"{prefix}{name}"] = ", ".join(map(str, value))
         else:

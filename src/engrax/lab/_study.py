@@ -111,11 +111,17 @@ class Study:
     """The claim that `make run` and the front page show."""
     plots: Callable[[Any], Mapping[str, Figure]]
     """From a `Run` to its figures; draws what the run holds."""
+    method: str = ""
+    """What the method is in plain words: paragraphs of Markdown, for the study's page."""
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Claim -> what did not hold, what was tried, and what is known of the reason."""
 
     def __post_init__(self) -> None:
         names = [claim.name for claim in self.claims]
         if self.headline not in names:
             raise ValueError(f"headline {self.headline!r} is no claim of {self.name}: {names}")
+        if strange := [name for name in self.notes if name not in names]:
+            raise ValueError(f"a note is about {strange[0]!r}, no claim of {self.name}: {names}")
 
     def scale(self, name: str) -> Any:
         """The configuration called `name`.

@@ -31,6 +31,8 @@ from ._manifest import write
 
 INK = "#1b2430"
 """Color of text, axes and the first series; in a report it follows the reader's theme."""
+DARK_GROUND, DARK_INK, DARK_BLUE = "#1e2129", "#e4e9f0", "#2e86d1"
+"""Ground, ink and first color of a figure on a dark page."""
 MUTED = "#8a929e"
 """Color of grids and reference lines that stay in the background."""
 PALETTE = (
@@ -52,6 +54,10 @@ WIDTH = 6.4
 
 _MANY_MARKERS, _MANY_CELLS, _MANY_POINTS = 400, 400, 5000
 
+_NO_LAYOUT: dict[Any, Any] = {
+    "figure.constrained_layout.use": False,
+    "figure.autolayout": False,
+}
 _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
@@ -192,12 +198,26 @@ def check_labels(figure: Figure) -> None:
                 )
 
 
+@contextlib.contextmanager
+def _placed(figure: Figure) -> Iterator[None]:
+    """Place the panels, once: each file would otherwise do it again, at the price of a drawing.
+
+    "none" would leave a placeholder, for which saving draws twice; None asks the settings.
+    """
+    with style():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+        with matplotlib.rc_context(_NO_LAYOUT):
+            figure.set_layout_engine(None)
+            yield
+
+
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.png into a folder, each whole or not at all; their paths."""
     vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
     write(vector, file_svg(figure))
     out = io.BytesIO()
-    with style():
+    with _placed(figure):
         figure.savefig(out, format="png", facecolor="white")
     write(pixels, out.getvalue())
     return vector, pixels
@@ -211,6 +231,20 @@ def file_svg(figure: Figure, *, dpi: float = 150.0) -> str:
     check_labels(figure)
     _rasterize_heavy(figure)
     return _svg(figure, facecolor="white", dpi=dpi)
+
+
+def dark_svg(svg: str) -> str:
+    """A saved figure for a dark page: white grounds become dark, dark ink becomes light."""
+    svg = re.sub(r'(<path[^>]*style="[^"]*)fill: #ffffff', rf"\1fill: {DARK_GROUND}", svg)
+    return svg.replace(INK, DARK_INK).replace(PALETTE[1], DARK_BLUE)
+
+
+def size_of(svg: str) -> tuple[int, int]:
+    """Width and height of a saved figure, in points."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    if not found:
+        raise ValueError("the text is no figure of ours: it has no viewBox that begins at 0 0")
+    return round(float(found[1])), round(float(found[2]))
 
 
 def inline_svg(figure: Figure) -> str:
@@ -234,7 +268,7 @@ def rasterize(figure: Figure) -> None:
 
 def _svg(figure: Figure, **options: Any) -> str:
     out = io.StringIO()
-    with style():
+    with _placed(figure):
         figure.savefig(out, format="svg", metadata={"Date": None}, **options)
     return out.getvalue()
 

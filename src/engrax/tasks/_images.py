@@ -1,6 +1,7 @@
 """Image data sets: which there are, where they may be, and how each is read."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,11 @@ class _Source:
     def present(self, folder: Path) -> bool:
         """Whether all files are there."""
         return all(idx_path(folder, name).is_file() for name in self.files)
+
+    def stamp(self, folder: Path) -> tuple[tuple[int, int], ...]:
+        """When each file was last written, in nanoseconds, and how long it is, in bytes."""
+        stats = (idx_path(folder, name).stat() for name in self.files)
+        return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 def _download_fashion(folder: Path) -> list[str]:
@@ -168,13 +174,26 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     (examples, channels, rows, columns). `"mnist_5k"` and `"digits"` have no official test part:
     every fifth image of a class is the test part, always the same.
 
+    The arrays are read-only, and shared by who asks for the same files again.
+
     **Raises:** `ValueError` for an unknown name, `DataNotFoundError` when the data set is not
     found, `DataFileError` when a file is not what it should be.
     """
     source = _source(name)
     found = _find(name, source, None if folder is None else Path(folder), download)
-    x, y, x_test, y_test = source.read(found)
+    x, y, x_test, y_test = _read(source, found, source.stamp(found))
     return Dataset(name, x, y, x_test, y_test, str(found), source.brightest)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(source: _Source, folder: Path, stamp: tuple[tuple[int, int], ...]) -> Arrays:
+    """The arrays, which nobody may write to: every arm of a study asks for the same ones, and to
+    read them takes longer than a small arm runs. A file that changes has another stamp.
+    """
+    arrays = source.read(folder)
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
 
 
 def available_images() -> list[Availability]:

@@ -34,6 +34,7 @@ from . import (
     _synapses,
 )
 from ._config import SCALES, Config
+from ._words import METHOD, NOTES
 
 __all__ = ["CLAIMS", "PAPER", "SCALES", "STUDY", "Config", "arms", "plots"]
 
@@ -74,4 +75,6 @@ STUDY = Study(
     claims=CLAIMS,
     headline="C1",
     plots=plots,
+    method=METHOD,
+    notes=NOTES,
 )

@@ -17,6 +17,7 @@ from engrax.lab import Arm, Paper, Reference, Study
 
 from . import _autoencoders, _cost, _dynamics, _figures, _image_figures, _images, _mlp
 from ._config import SCALES, Config
+from ._words import METHOD, NOTES
 
 PAPER = Paper(
     title="Counter-Current Learning: A Biologically Plausible Dual Network Approach for Deep "
@@ -66,4 +67,6 @@ STUDY = Study(
     claims=CLAIMS,
     headline="C1m",
     plots=plots,
+    method=METHOD,
+    notes=NOTES,
 )

@@ -20,6 +20,7 @@ from . import _plots
 from ._arms import arms
 from ._claims import CLAIMS
 from ._config import SCALES, Config
+from ._words import METHOD, NOTES
 
 PAPER = Paper(
     title="NoProp: Training Neural Networks without Back-propagation or Forward-propagation",
@@ -47,4 +48,6 @@ STUDY = Study(
     claims=CLAIMS,
     headline="C1",
     plots=plots,
+    method=METHOD,
+    notes=NOTES,
 )

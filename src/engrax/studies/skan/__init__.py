@@ -15,6 +15,7 @@ from . import _functions, _images, _planted
 from ._claims import CLAIMS
 from ._config import SCALES, Config
 from ._plots import plots
+from ._words import METHOD, NOTES
 
 __all__ = ["CLAIMS", "PAPER", "SCALES", "STUDY", "Config", "arms", "plots"]
 
@@ -49,4 +50,6 @@ STUDY = Study(
     claims=CLAIMS,
     headline="C2",
     plots=plots,
+    method=METHOD,
+    notes=NOTES,
 )

@@ -6,6 +6,7 @@ from ._arms import arms
 from ._claims import CLAIMS
 from ._config import SCALES, Config
 from ._plots import plots
+from ._words import METHOD, NOTES
 
 __all__ = ["CLAIMS", "PAPER", "SCALES", "STUDY", "Config", "arms", "plots"]
 
@@ -30,4 +31,6 @@ STUDY = Study(
     claims=CLAIMS,
     headline="C1",
     plots=plots,
+    method=METHOD,
+    notes=NOTES,
 )

@@ -1,0 +1,54 @@
+"""Which interpreter times which topic, and what is said where a peer is not there."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as main
+from benchmarks import start
+
+
+@pytest.fixture(autouse=True)
+def _empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_packages_are_looked_for_in_the_interpreter_that_runs_the_topic() -> None:
+    assert main.absent(sys.executable, ("numpy", "no_such_package")) == ["no_such_package"]
+
+
+def test_a_peer_with_an_environment_of_its_own_runs_there() -> None:
+    assert main.python_of("continual") == main.python_of("credit") == sys.executable
+    own = main.interpreter("avalanche")
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert main.python_of("continual") == str(own)
+    assert main.python_of("credit") == sys.executable
+
+
+def test_what_is_missing_is_named_with_the_page_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(main, "absent", lambda python, packages: [packages[-1]])
+    assert main.missing("continual") == (
+        "continual needs avalanche installed; see benchmarks/README.md"
+    )
+    monkeypatch.setattr(main, "absent", lambda python, packages: [])
+    monkeypatch.delenv("ENGRAX_EFFICIENT_KAN", raising=False)
+    assert "ENGRAX_EFFICIENT_KAN" in str(main.missing("kan"))
+    assert main.missing("credit") is None
+
+
+def test_starts_are_timed_in_processes_that_must_succeed(tmp_path: Path) -> None:
+    good = [sys.executable, "-c", "import os; assert os.environ['GIVEN'] == os.getcwd()"]
+    assert start.seconds(good, str(tmp_path), GIVEN=str(tmp_path)) > 0
+    bad = [sys.executable, "-c", "raise SystemExit('no disk')"]
+    with pytest.raises(RuntimeError, match="ended with 1: no disk"):
+        start.seconds(bad, str(tmp_path))
+
+
+def test_the_page_on_starts_is_that_of_its_ledger() -> None:
+    page = start.PAGE.read_text(encoding="utf-8")
+    assert start.drawn(page, json.loads(start.LEDGER.read_text(encoding="utf-8"))) == page
