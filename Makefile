@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 DOCS := .venv/.docs
 TOPIC ?= all
 
-.PHONY: setup run test lint docs atlas bench peers readme
+.PHONY: setup run test lint docs atlas bench peers readme survive
 
 setup: $(INSTALLED)
 
@@ -68,3 +68,7 @@ peers: .peers/brian .peers/avalanche
 # Writes the table of studies into README.md from the ledger in results/.
 readme: $(INSTALLED)
 	$(BIN)/python -m engrax.lab.readme
+
+# Kills real studies 300 times and lets every system call fail; an hour, into docs/survival.md.
+survive: $(INSTALLED)
+	$(BIN)/python -m tests.survival --kills 300 --faults 3

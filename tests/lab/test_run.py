@@ -278,8 +278,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, how):
     tick, found = checkpoints(tmp_path, heard).restore(kept)
     assert tick == 2
     np.testing.assert_array_equal(found["w"], kept["w"] + 2)
-    assert len(heard) == (0 if how == "unsealed" else 1)
-    assert all("checkpoint 3" in sentence and "damaged" in sentence for sentence in heard)
+    (sentence,) = heard
+    assert "checkpoint 3" in sentence
+    assert ("was not finished" if how == "unsealed" else "damaged") in sentence
 
 
 def test_a_diverged_seed_leaves_the_claim_open_and_the_others_as_they_were(tmp_path):

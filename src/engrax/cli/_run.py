@@ -38,6 +38,9 @@ class Options:
     """Run folder; runs/STUDY-SCALE-TIME if not given."""
     resume: bool = False
     """Go on with the run in --out, or with the newest unfinished one of the study in runs/."""
+    checkpoint_every: float | None = None
+    """Seconds of work between two checkpoints, the most that a killed run loses, or one chunk if
+    that takes longer; 0: after every chunk. If not given, 20 times what a checkpoint costs."""
     record: bool = False
     """Also write results/STUDY.json and its figures, the ledger that the README is made from."""
 
@@ -74,6 +77,7 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
                 claims=claims,
                 out=out,
                 resume=options.resume,
+                every=options.checkpoint_every,
                 command=command,
                 progress=display.update,
                 warn=display.warn,
@@ -190,7 +194,8 @@ def _folder(study: str, scale: str, *, resume: bool) -> Path:
         return RUNS / f"{study}-{scale}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     for folder in sorted(RUNS.glob(f"{study}-{scale}-*"), key=_begun, reverse=True):
         about = _about(folder)
-        if about.get("finished", True) is None:
+        # A run is finished once its manifest stands.
+        if about and (about.get("finished") is None or not (folder / "manifest.json").exists()):
             return folder
     raise UsageError(
         f"--resume found no unfinished run of {study} at scale {scale} in {RUNS}; name it by --out"

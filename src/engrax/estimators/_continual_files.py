@@ -1,7 +1,6 @@
 """A `ContinualClassifier` on disk: arrays as safetensors, the rest as JSON; nothing is code."""
 
 import hashlib
-import json
 import numbers
 import os
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from engrax.lab import write, write_json
+from engrax.lab import read_json, write, write_json
 
 from ._continual_report import Held
 from ._continual_training import shapes_of
@@ -151,13 +150,13 @@ def _held(about: dict[str, Any], arrays: dict[str, np.ndarray], model: Any) -> H
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"{folder} holds no ContinualClassifier: it has no {DESCRIPTION}; name the folder that "
             "`save` was given"
         ) from None
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); copy it again") from error
     found = about.get("format") if isinstance(about, dict) else None
     if not isinstance(about, dict) or found != FORMAT:
@@ -170,7 +169,7 @@ def _description(folder: Path) -> dict[str, Any]:
 def _arrays(path: Path, about: dict[str, Any]) -> dict[str, np.ndarray]:
     try:
         content = path.read_bytes()
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise ValueError(f"{path} cannot be read ({error}); copy it again") from None
     if hashlib.sha256(content).hexdigest() != about.get("arrays"):
         raise ValueError(

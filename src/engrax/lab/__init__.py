@@ -1,6 +1,7 @@
 """Runs studies: arms, claims, verdicts, run folders, reports."""
 
 from . import figures
+from ._check import check_folder
 from ._checkpoints import ArmCheckpoints
 from ._claims import (
     Claim,
@@ -32,7 +33,7 @@ from ._intervals import (
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._ledger import plan_record, record, studies_table, write_table
-from ._manifest import write, write_json
+from ._manifest import read_json, write, write_json
 from ._report import redraw, render_report
 from ._run import Progress, judgeable, run_study
 from ._stopping import stoppable
@@ -63,6 +64,7 @@ __all__ = [
     "at_most",
     "between",
     "bootstrap_interval",
+    "check_folder",
     "claims_hash",
     "environment",
     "equivalent",
@@ -82,6 +84,7 @@ __all__ = [
     "paired_difference",
     "plan_record",
     "proportion_interval",
+    "read_json",
     "record",
     "redraw",
     "render_report",

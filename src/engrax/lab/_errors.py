@@ -23,3 +23,8 @@ class Interrupted(RunError):  # noqa: N818 - nothing went wrong
         how = f"; go on with: {command}" if command else ""
         super().__init__(f"stopped; all finished work is in {folder}{how}")
         self.folder, self.command = folder, command
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what an error says, or what kind of error it is."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -19,19 +19,25 @@ import xarray as xr
 from engrax.core import default_placement
 
 from ._claims import Claim
-from ._errors import FolderError
+from ._errors import FolderError, one_line
 from ._judgements import ClaimJudgement
-from ._manifest import damage, write, write_json
+from ._lock import LOCK, held
+from ._manifest import damage, read_json, read_sealed, write, write_sealed
+from ._netcdf import content, read_tree
 from ._study import Study, load_study
 
-FORMAT = 1
-"""The version of the layout of a run folder; a folder of another version is refused."""
+FORMAT = 2
+"""The version of the layout of a run folder. Version 1, whose `run.json` and manifest carry no
+seal of their own, is read but not gone on with; any other is refused."""
 
+ABOUT = "run.json"
 RECORDS = "records.nc"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
 FIGURES = "figures"
 REPORT = "report.html"
+UNSEALED = (CHECKPOINTS, LOCK)
+"""What the manifest leaves out: checkpoints have seals of their own, and the lock holds nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +88,7 @@ class Folder:
     about: dict[str, Any]
 
     @classmethod
+    @contextmanager
     def open(
         cls,
         path: Path,
@@ -92,40 +99,48 @@ class Folder:
         *,
         resume: bool,
         command: str,
-    ) -> "Folder":
-        """The folder of a new run, or that of an old one to go on with.
+        warn: Callable[[str], None],
+    ) -> Iterator["Folder"]:
+        """The folder of a new run, or that of an old one to go on with, held for this process.
 
         Raises:
-            FolderError: the folder cannot be written, or it holds something else than this run.
+            FolderError: the folder cannot be written, another process writes to it, or it holds
+                something else than this run.
         """
         path = path.absolute()
         mine = _identity(study, scale, config)
-        old = _read_about(path) if (path / "run.json").exists() else None
-        if old is None and path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise FolderError(f"{path} is in use and holds no run; choose another --out")
-        if old is not None and not resume:
-            raise FolderError(f"{path} already holds a run; add --resume, or choose another --out")
-        if old is not None and old["identity"] != json.loads(json.dumps(mine)):
-            raise FolderError(
-                f"{path} cannot be resumed: {_difference(old['identity'], mine)}; choose another "
-                "--out"
-            )
-        about = {
+        with _writing(path):
+            _earlier(path, mine, resume=resume)  # refused before anything is written
+            path.mkdir(parents=True, exist_ok=True)
+            with held(path):
+                old = _earlier(path, mine, resume=resume, warn=warn)
+                about = cls._about(mine, claims, command, old or {})
+                (path / MANIFEST).unlink(missing_ok=True)
+                folder = cls(path, about)
+                folder._write_about()
+                yield folder
+
+    @staticmethod
+    def _about(
+        identity: dict[str, Any], claims: tuple[Claim, ...], command: str, old: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
             "format": FORMAT,
-            "identity": mine,
+            "identity": identity,
             "claims": [claim.name for claim in claims],
             "command": command,
             "environment": environment(),
-            "begun": (old or {}).get("begun", _now()),
-            "minutes": (old or {}).get("minutes", 0.0),
+            "begun": old.get("begun", _now()),
+            "minutes": old.get("minutes", 0.0),
             "finished": None,
             "judgements": [],
         }
-        folder = cls(path, about)
-        with folder.writing():
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / "run.json", about)
-        return folder
+
+    def _write_about(self) -> None:
+        write_sealed(self.path / ABOUT, self.about)  # first, since it makes the folder a run's
+        copy = self.path / CHECKPOINTS / ABOUT
+        copy.parent.mkdir(exist_ok=True)
+        write_sealed(copy, self.about)
 
     @property
     def minutes(self) -> float:
@@ -135,27 +150,11 @@ class Folder:
     def add_minutes(self, minutes: float) -> None:
         """Adds the time of a session that was stopped."""
         self.about["minutes"] += minutes
-        write_json(self.path / "run.json", self.about)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turns the operating system's refusals into one sentence."""
-        try:
-            yield
-        except OSError as error:
-            where = error.filename or self.path
-            raise FolderError(
-                f"cannot write {where}: {error.strerror or error}; nothing that was there is lost"
-            ) from error
+        self._write_about()
 
     def write_records(self, tree: xr.DataTree) -> None:
-        """Writes all records as one file, whole or not at all.
-
-        By way of memory: a disk that fills up while HDF5 writes to it ends the process.
-        """
-        content = tree.to_netcdf(engine="h5netcdf")
-        assert isinstance(content, memoryview)  # since no path was given
-        write(self.path / RECORDS, content)
+        """Writes all records as one file, whole or not at all."""
+        write(self.path / RECORDS, content(tree))
 
     def run(self, study: Study, tree: xr.DataTree) -> Run:
         """The run as far as it has come, its claims not yet judged."""
@@ -177,7 +176,7 @@ class Folder:
             "finished": _now(),
             "judgements": [judgement.to_json() for judgement in run.judgements],
         }
-        write_json(self.path / "run.json", self.about)
+        self._write_about()
 
 
 def load_run(
@@ -194,16 +193,18 @@ def load_run(
         FolderError: the folder is no finished run, or something in it has changed.
     """
     folder = Path(path).absolute()
-    about = _read_about(folder)
-    if about["finished"] is None:
+    about = read_about(folder)
+    if about["finished"] is None or not (folder / MANIFEST).exists():
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
-    skip = (CHECKPOINTS,) if drawn else (CHECKPOINTS, FIGURES, REPORT)
-    if broken := damage(folder, folder / MANIFEST, skip=skip):
+    skip = (*UNSEALED,) if drawn else (*UNSEALED, FIGURES, REPORT)
+    if broken := damage(folder, folder / MANIFEST, skip=skip, old=about["format"] == 1):
         raise FolderError(f"{folder} is damaged: {broken}")
     identity = about["identity"]
     study = study or load_study(identity["study"])
-    with xr.open_datatree(folder / RECORDS, engine="h5netcdf") as tree:
-        records = tree.load()
+    try:
+        records = read_tree(folder / RECORDS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{folder / RECORDS} cannot be read: {one_line(error)}") from error
     return Run(
         study=study,
         scale=identity["scale"],
@@ -263,18 +264,79 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return "it was made by another run"
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals into one sentence."""
     try:
-        about = json.loads((folder / "run.json").read_text())
-        known = about["format"] == FORMAT and {"identity", "finished", "judgements"} <= set(about)
-    except FileNotFoundError:
-        raise FolderError(f"{folder} is no run folder: it has no run.json") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FolderError(f"{folder} is no run folder: its run.json cannot be read") from error
-    if not known:
+        yield
+    except OSError as error:
+        where = error.filename or path
         raise FolderError(
-            f"{folder} was written in format {about['format']!r}; this version reads {FORMAT}"
+            f"cannot write {where}: {error.strerror or one_line(error)}; nothing that was there is "
+            "lost"
+        ) from error
+
+
+def _earlier(
+    path: Path,
+    mine: dict[str, Any],
+    *,
+    resume: bool,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any] | None:
+    """What is known of the run in the folder that may be gone on with; `None` if there is none."""
+    copy = path / CHECKPOINTS
+    if not (path / ABOUT).exists() and not (copy / ABOUT).exists():
+        # What a process killed at its very start leaves is no run yet.
+        own = {LOCK, f".{ABOUT}.part"}
+        if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - own):
+            raise FolderError(f"{path} is in use and holds no run; choose another --out")
+        return None
+    if not resume:
+        raise FolderError(f"{path} already holds a run; add --resume, or choose another --out")
+    try:
+        old = read_about(path)
+    except FolderError as error:
+        if not (copy / ABOUT).exists():
+            raise
+        old = read_about(copy)
+        warn(f"{error}; its copy among the checkpoints is used")
+    if old["format"] != FORMAT:
+        raise FolderError(
+            f"{path} cannot be resumed: it was written in format {old['format']}, which this "
+            f"version reads but does not go on with; choose another --out"
         )
+    if old["identity"] != json.loads(json.dumps(mine)):
+        raise FolderError(
+            f"{path} cannot be resumed: {_difference(old['identity'], mine)}; choose another --out"
+        )
+    return old
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Raises:
+        FolderError: it cannot be read, or not by this version.
+    """
+    path = folder / ABOUT
+    try:
+        about = read_json(path)
+        version = about["format"]
+        if version == FORMAT:
+            about = read_sealed(path)
+    except FileNotFoundError:
+        raise FolderError(f"{folder} is no run folder: it has no {ABOUT}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FolderError(
+            f"{folder} is no run folder: its {ABOUT} cannot be read ({one_line(error)})"
+        ) from error
+    if version not in (1, FORMAT):
+        raise FolderError(
+            f"{folder} was written in format {version!r}; this version reads 1 and {FORMAT}"
+        )
+    if not {"identity", "finished", "judgements"} <= set(about):
+        raise FolderError(f"{folder} is no run folder: its {ABOUT} says too little")
     return about
 
 

@@ -1,10 +1,11 @@
 """Runs a study: tunes, simulates, judges, draws, and keeps it all in a folder."""
 
 import dataclasses
-import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,9 @@ from engrax.core import Grid, Simulation, State, Stopped, axis_values, named, si
 from ._checkpoints import ArmCheckpoints
 from ._claims import judge
 from ._errors import Interrupted, RunError
-from ._folder import Folder, Run
-from ._manifest import write_json
+from ._folder import CHECKPOINTS, Folder, Run
+from ._host import computed_once
+from ._manifest import read_sealed, write_sealed
 from ._report import redraw
 from ._stopping import stoppable
 from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
@@ -51,6 +53,7 @@ def run_study(
     claims: tuple[str, ...] | None = None,
     out: Path,
     resume: bool = False,
+    every: float | None = None,
     command: str = "",
     progress: Callable[[Progress], None] = lambda progress: None,
     warn: Callable[[str], None] = lambda sentence: None,
@@ -64,20 +67,25 @@ def run_study(
       not "smoke".
     - `claims`: names of claims, for which the arms that they need are run; everything if `None`.
     - `resume`: go on from what an earlier run, of the same study and configuration, left there.
+    - `every`: seconds of work between two checkpoints, which is what the death of the process
+      costs, or one chunk if that takes longer; 20 times what a checkpoint costs if `None`.
     - `command`: what a person typed; kept in the folder.
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
 
-    **Raises:** `RunError` and its kinds: unknown names, a folder of another run, no room to write,
-    `Interrupted` after a SIGINT or SIGTERM, once the chunk in flight is finished and kept.
+    **Raises:** `RunError` and its kinds: unknown names, a folder of another run or in use by
+    another process, no room to write, `Interrupted` after a SIGINT or SIGTERM, once the chunk in
+    flight is finished and kept.
     """
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
     arms = _built(study, study.arms(config), None if claims is None else wanted)
-    folder = Folder.open(out, study, scale, config, wanted, resume=resume, command=command)
+    opened = Folder.open(
+        out, study, scale, config, wanted, resume=resume, command=command, warn=warn
+    )
     begun = time.monotonic()
-    with folder.writing(), stoppable() as stop:
-        runner = _Runner(folder, int(config.seeds), arms, progress, warn, stop)
+    with opened as folder, stoppable() as stop:
+        runner = _Runner(folder, int(config.seeds), arms, every, progress, warn, stop)
         try:
             tree = runner.tree()
         except Stopped:
@@ -99,6 +107,7 @@ class _Runner:
     folder: Folder
     seeds: int
     arms: Mapping[str, Arm | Reference]
+    every: float | None
     progress: Callable[[Progress], None]
     warn: Callable[[str], None]
     stop: Callable[[], bool]
@@ -113,7 +122,7 @@ class _Runner:
         groups: dict[str, xr.Dataset] = {}
         for position, (name, arm) in enumerate(self.arms.items()):
             if isinstance(arm, Reference):
-                groups[f"/{name}"] = arm.compute()
+                groups[f"/{name}"] = self._once(name, "reference", arm.compute)
                 continue
 
             def told(phase: str, tick: int, ticks: int, at: int = position, of: str = name) -> None:
@@ -130,8 +139,16 @@ class _Runner:
             records.attrs["seconds"] = time.monotonic() - begun
             groups[f"/{name}"] = records
             if arm.measure is not None:
-                groups[f"/{name}/final"] = _measured(arm, self._seeds(arm), result.state)
+                measured = partial(_measured, arm, self._seeds(arm), result.state)
+                groups[f"/{name}/final"] = self._once(name, "final", measured)
         return xr.DataTree.from_dict(groups)
+
+    def _once(self, name: str, what: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+        return computed_once(self._kept(name) / what, compute, every=self.every, warn=self.warn)
+
+    def _kept(self, name: str) -> Path:
+        """Where checkpoints of an arm are."""
+        return self.folder.path / CHECKPOINTS / name
 
     def _seeds(self, arm: Arm) -> int:
         return arm.seeds or self.seeds
@@ -148,7 +165,7 @@ class _Runner:
             start=self._start(name, arm, self.finals, seeds, arm.grid),
             placement=arm.placement,
             chunk=arm.chunk,
-            checkpoints=ArmCheckpoints(self.folder.path / "checkpoints" / name, warn=self.warn),
+            checkpoints=ArmCheckpoints(self._kept(name), every=self.every, warn=self.warn),
             progress=lambda tick: told("running", tick, arm.ticks),
             stop=self.stop,
         )
@@ -178,14 +195,15 @@ class _Runner:
         """The final states of an arm, with its tuned numbers, on the first calibration seeds."""
         arm = self.chosen[name]
         if (name, seeds) not in self.calibrations:
-            self.calibrations[name, seeds] = self._calibration(name, arm, arm.ticks, seeds).state
+            kept = self._kept(name) / f"calibration-{seeds}"
+            found = self._calibration(name, arm, arm.ticks, seeds, arm.grid, kept)
+            self.calibrations[name, seeds] = found.state
         return self.calibrations[name, seeds]
 
     def _calibration(
-        self, name: str, arm: Arm, ticks: int, seeds: int, grid: Grid | None = None
+        self, name: str, arm: Arm, ticks: int, seeds: int, grid: Grid, kept: Path
     ) -> Simulation:
         """An arm on the first calibration seeds, started from others as the arm itself is."""
-        grid = arm.grid if grid is None else grid
         needs = {needed: self._calibrated(needed, seeds) for needed in arm.needs}
         return simulate(
             arm.system,
@@ -196,6 +214,7 @@ class _Runner:
             start=self._start(name, arm, needs, seeds, grid),
             placement=arm.placement,
             chunk=arm.chunk,
+            checkpoints=ArmCheckpoints(kept, every=self.every, warn=self.warn),
             stop=self.stop,
         )
 
@@ -204,13 +223,14 @@ class _Runner:
     ) -> tuple[Arm, xr.Dataset]:
         """The arm with its best value, and the table that chose it, which is stored first."""
         path = self.folder.path / "tuning" / f"{name}.json"
-        if path.exists():
-            stored = json.loads(path.read_text())
-            values, scores = stored["values"], stored["scores"]
-        else:
+        stored = self._stored(path)
+        if stored is None:
             values, scores = self._search(name, arm, tuning, told)
             path.parent.mkdir(exist_ok=True)
-            write_json(path, {"values": values, "scores": scores})
+            write_sealed(path, stored := {"values": values, "scores": scores})
+        for done in self._kept(name).glob("tuning-*"):
+            shutil.rmtree(done, ignore_errors=True)
+        values, scores = stored["values"], stored["scores"]
         table = np.asarray(scores, float)
         best = values[int(np.argmax([_mean(row) for row in table]))]
         system = arm.system
@@ -230,6 +250,16 @@ class _Runner:
         )
         return dataclasses.replace(arm, system=system), data
 
+    def _stored(self, path: Path) -> dict[str, Any] | None:
+        """The table of an earlier session, if it is there and whole."""
+        try:
+            return read_sealed(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self.warn(f"the tuning of {path.stem} is damaged ({error}), and made again")
+            return None
+
     def _search(
         self, name: str, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
     ) -> tuple[list[float], list[list[float]]]:
@@ -238,7 +268,8 @@ class _Runner:
         new, ratio = list(tuning.values), tuning.values[1] / tuning.values[0]
         for growth in range(tuning.extensions + 1):
             told("tuning", growth, tuning.extensions + 1)
-            found |= dict(zip(new, self._scores(name, arm, tuning, new), strict=True))
+            kept = self._kept(name) / f"tuning-{growth}"
+            found |= dict(zip(new, self._scores(name, arm, tuning, new, kept), strict=True))
             best = max(found, key=lambda value: _mean(found[value]))
             if min(found) < best < max(found):
                 break
@@ -246,14 +277,16 @@ class _Runner:
         values = sorted(found)
         return values, [found[value].tolist() for value in values]
 
-    def _scores(self, name: str, arm: Arm, tuning: Tuning, values: list[float]) -> np.ndarray:
+    def _scores(
+        self, name: str, arm: Arm, tuning: Tuning, values: list[float], kept: Path
+    ) -> np.ndarray:
         """(value, seed): what each value scores on the calibration seeds."""
         leaves = jax.tree.leaves(tuning.where(arm.system))
         grid = {"value": (tuning.where, np.asarray(values))}
         if any(leaf.ndim for leaf in leaves):
             raise RunError("a tuned field must be a scalar array")
         ticks = arm.ticks if tuning.ticks is None else tuning.ticks
-        result = self._calibration(name, arm, ticks, tuning.seeds, grid)
+        result = self._calibration(name, arm, ticks, tuning.seeds, grid, kept)
         scores = np.asarray(tuning.score(result.records), float)
         if scores.shape != (tuning.seeds, len(values)):
             raise RunError(

@@ -3,7 +3,10 @@
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ._errors import DataFileError
 
@@ -22,18 +25,30 @@ def read_bytes(path: Path, *, limit: int = _CEILING) -> bytearray:
     than `limit`.
     """
     content = bytearray()
+    with _opened(path) as stream:
+        while block := stream.read(min(_BLOCK, limit + 1 - len(content))):
+            content += block
+            if len(content) > limit:
+                raise DataFileError(
+                    f"{path} holds more than the {limit} bytes that it should; delete the "
+                    "file and get it again."
+                )
+    return content
+
+
+def read_start(path: Path, length: int) -> bytes:
+    """The first bytes of the content of `path`, or fewer if it ends; raises as `read_bytes`."""
+    with _opened(path) as stream:
+        return stream.read(length)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         with path.open("rb") as plain:
             start = plain.read(2)
             plain.seek(0)
-            stream = gzip.GzipFile(fileobj=plain) if start == _GZIP else plain
-            while block := stream.read(min(_BLOCK, limit + 1 - len(content))):
-                content += block
-                if len(content) > limit:
-                    raise DataFileError(
-                        f"{path} holds more than the {limit} bytes that it should; delete the "
-                        "file and get it again."
-                    )
+            yield gzip.GzipFile(fileobj=plain) if start == _GZIP else plain  # pyright: ignore[reportReturnType] - it reads like one
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataFileError(
             f"{path} is a damaged gzip file ({error}); delete the file and get it again."
@@ -42,7 +57,6 @@ def read_bytes(path: Path, *, limit: int = _CEILING) -> bytearray:
         raise DataFileError(
             f"{path} cannot be read ({error.strerror}); check that it is a file that you may read."
         ) from error
-    return content
 
 
 def sha256(content: bytes | bytearray) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ._errors import DataFileError
-from ._files import check_sha256, read_bytes
+from ._files import check_sha256, read_bytes, read_start
 from ._records import Arrays
 
 _UNSIGNED_BYTES = 0x08
 _MOST_DIMENSIONS = 4
+_SMALL = 1 << 20
 _LARGEST = 1 << 30  # bytes; MNIST and its relatives stay under 47 MB
 IDX_NAMES = (
     "train-images-idx3-ubyte",
@@ -35,7 +36,14 @@ def read_idx(path: str | Path, *, checksum: str | None = None) -> UInt8[np.ndarr
     than the file has, another checksum, or a file that is cut short or damaged.
     """
     path = Path(path)
-    content = read_bytes(path, limit=_LARGEST)
+    shape = _announced(read_start(path, 4 + 4 * _MOST_DIMENSIONS))
+    length = 4 + 4 * len(shape) + math.prod(shape)
+    if length > _LARGEST:
+        raise DataFileError(
+            f"{path} announces {' x '.join(map(str, shape))} values, and no data set of this kind "
+            f"has more than {_LARGEST}; get the file again from its source."
+        )
+    content = read_bytes(path, limit=max(length, _SMALL))
     if checksum is not None:
         check_sha256(content, checksum, path)
     if len(content) < 4 or content[0] or content[1] or content[2] != _UNSIGNED_BYTES:
@@ -58,6 +66,13 @@ def read_idx(path: str | Path, *, checksum: str | None = None) -> UInt8[np.ndarr
             f"{len(content) - start}; delete the file and get it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _announced(start: bytes) -> tuple[int, ...]:
+    """The sizes in the first bytes of a file; none where they are no such header."""
+    if len(start) < 8 or start[:3] != bytes((0, 0, _UNSIGNED_BYTES)):
+        return ()
+    return struct.unpack_from(f">{min(len(start) // 4 - 1, start[3])}I", start, 4)
 
 
 def idx_path(folder: Path, name: str) -> Path:

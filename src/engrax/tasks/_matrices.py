@@ -56,8 +56,9 @@ def read_arrays(folder: Path) -> Arrays:
     for name in ARRAY_NAMES:
         path = folder / name
         try:
-            arrays.append(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
+            # Mapped first: a header that promises more than the file holds asks for no memory.
+            arrays.append(np.array(np.lib.format.open_memmap(path, mode="r")))
+        except (OSError, ValueError, EOFError, OverflowError) as error:
             raise DataFileError(
                 f"{path} is no plain NumPy array; save it with numpy.save, without objects."
             ) from error

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from jaxtyping import Array, Bool
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from engrax.lab import write, write_json
+from engrax.lab import read_json, write, write_json
 
 from ._architecture import VOCAB, Architecture, architecture_from
 from ._errors import TextError
@@ -70,6 +69,14 @@ def load_model(folder: Path) -> tuple[Architecture, Any, Bool[np.ndarray, " voca
     ):
         raise TextError(f"{folder / DESCRIPTION} does not describe a language model")
     found = _weights(folder / WEIGHTS)
+    # Some layers make tables as long as these while they are built, whatever holds their weights.
+    if 4 * max(architecture.neurons if architecture.hatchling else 0, architecture.width) > len(
+        found.content
+    ):
+        raise TextError(
+            f"{folder / WEIGHTS} belongs to another model: it is too short for the sizes in "
+            f"{DESCRIPTION}; copy both files from the same run"
+        )
     skeleton = _skeleton(architecture, folder)
     expected = _shapes(skeleton)
     _check_shapes(folder / WEIGHTS, expected, found)
@@ -97,7 +104,7 @@ class _Weights:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise TextError(
             f"{folder} holds no language model: it has no {DESCRIPTION}; name the folder of a run "
@@ -120,7 +127,7 @@ def _weights(path: Path) -> _Weights:
     except FileNotFoundError:
         raise TextError(f"{path} is missing; copy it from where the model was trained") from None
     # A dtype that NumPy does not have, such as bfloat16, is a KeyError.
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError, MemoryError) as error:
         raise TextError(
             f"{path} is cut short or damaged ({error}); copy it again from where the model was "
             "trained"

@@ -131,7 +131,7 @@ def train_language_model(
     _open(out, _identity(text, architecture, training, start), resume=resume)
     system = _system(train, validation, architecture, training)
     maker = _Maker(text, architecture, training, start)
-    checkpoints = ArmCheckpoints(out / CHECKPOINTS / "model", warn=warn)
+    checkpoints = ArmCheckpoints(out / CHECKPOINTS / "model", every=30.0, warn=warn)
     keeper = _Keeper(checkpoints, maker, out, report)
     with stoppable() as stop:
         try:

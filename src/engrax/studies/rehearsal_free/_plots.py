@@ -201,7 +201,7 @@ def _drift(run: Any, starts: list[str]) -> Figure:
     figure, grid = figures.panels(
         len(starts),
         xlabel="layer",
-        ylabel="CKA with the first task's net",
+        ylabel="CKA with task 1's net",
         titles=[STARTS[start] for start in starts],
     )
     for panel, start in zip(grid, starts, strict=True):

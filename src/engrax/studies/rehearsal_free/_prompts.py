@@ -58,7 +58,7 @@ class Numbered(System):
     inner: System
     setting: Float[Array, ""]
     rows: Float[Array, "settings fields"]
-    where: Callable[[Any], tuple[Array, ...]] = eqx.field(static=True)
+    where: Callable[[Any], Any] = eqx.field(static=True)
 
     def __getitem__(self, name: str) -> System:
         return self.chosen()[name]
@@ -154,21 +154,21 @@ def _numbered(config: Config, name: str, system: System) -> tuple[Numbered, int]
     return Numbered(system, middle, jnp.asarray(rows), where), len(rows)
 
 
-def _inner(system: Any) -> GradientLearner:
+def _inner(system: Any) -> Any:
     learner = system["learner"]
     return getattr(learner, "learner", learner)
 
 
-def _rate_and_factor(system: Any) -> tuple[Array, ...]:
+def _rate_and_factor(system: Any) -> Any:
     hyper = _inner(system).hyper
     return hyper["learning_rate"], hyper["factor"]
 
 
-def _rate_and_strength(system: Any) -> tuple[Array, ...]:
+def _rate_and_strength(system: Any) -> Any:
     return _inner(system).hyper["learning_rate"], system["learner"].strength
 
 
-def _setting(system: Any) -> Array:
+def _setting(system: Any) -> Any:
     return system.setting
 
 
