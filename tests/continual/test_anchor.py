@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -100,6 +101,25 @@ def test_the_pull_is_a_gradient_step_on_the_penalty():
     ):
         # Implicit and explicit differ by (c F)^2, here below 1e-4 of a step of at most .002.
         np.testing.assert_allclose(a - b, -0.2 * g, atol=1e-6)
+
+
+def test_a_fisher_diagonal_of_batches_is_asked_for():
+    system = ElasticWeightConsolidation(
+        learner(), log_prob, jnp.float32(1), jnp.float32(0.2), fisher_batch=4
+    )
+    state = system.init(key=jr.key(0))
+    batch = Batch(jr.normal(jr.key(1), (9, 9)), jr.randint(jr.key(2), (9,), 0, 4))
+    ended = system.end_task(state, jnp.int32(0), batch, jr.key(3))
+    model = system.learner.model(state["learner"])
+    mean = lambda model, rows: jnp.mean(
+        jax.vmap(lambda x, y: log_prob(system.learner, model, x)[y])(batch.x[rows], batch.y[rows])
+    )
+    halves = [eqx.filter_grad(mean)(model, slice(i, i + 4)) for i in (0, 4)]
+    for found, one, two in zip(
+        *(jax.tree.leaves(tree) for tree in (ended["precision"], *halves)), strict=True
+    ):
+        # 4 |g|^2 of the two whole batches; the ninth example fills none.
+        np.testing.assert_allclose(found, 2 * (one**2 + two**2), rtol=1e-4, atol=1e-7)
 
 
 def test_without_strength_it_is_the_learner_and_with_it_less_is_forgotten():

@@ -9,7 +9,9 @@ from engrax.continual import (
     backward_transfer,
     forgetting,
     forward_transfer,
+    global_forgetting,
     learning_accuracy,
+    local_forgetting,
     need_weighted_accuracy,
 )
 
@@ -66,3 +68,21 @@ def test_needed_tasks_count_by_their_weight():
     for wrong in ([1.0], [-1.0, 2.0], [0.0, 0.0]):
         with pytest.raises(ValueError, match="one number from 0 a task"):
             need_weighted_accuracy(matrix, wrong)
+
+
+def test_global_and_local_forgetting_by_hand():
+    R = np.array([[0.9, 0.0, 0.0], [0.5, 0.8, 0.0], [0.3, 0.7, 0.6]])
+    # i=2: 1/2 (.9 - .5); i=3: 1/3 (.9 - .3) + 1/3 (.8 - .7); over N - 1 = 2.
+    np.testing.assert_allclose(global_forgetting(R, [1, 1, 1]), (0.2 + 0.2 + 0.1 / 3) / 2)
+    # Classes 2, 1, 1: 2/3 * .4, and 2/4 * .6 + 1/4 * .1.
+    np.testing.assert_allclose(global_forgetting(R, [2, 1, 1]), (0.8 / 3 + 0.3 + 0.025) / 2)
+    np.testing.assert_allclose(local_forgetting(R), (0.6 + 0.1) / 2)
+    still = np.tril(np.ones((3, 3))) * [0.9, 0.8, 0.6]
+    np.testing.assert_allclose(global_forgetting(np.stack([still, R]), [1, 1, 1])[0], 0, atol=1e-15)
+    assert local_forgetting(still) == 0
+
+
+def test_counts_of_classes_fit_the_matrix():
+    for counts in ([1, 1], [1, 1, 0]):
+        with pytest.raises(ValueError, match="a number of classes above 0 for each"):
+            global_forgetting(np.eye(3), counts)

@@ -65,7 +65,8 @@ def measured(state):
 
 
 def staged_arms(config: Config) -> dict[str, Arm]:
-    """A tuned arm, one that starts from it on a grid and is measured at its end, and another."""
+    """A tuned arm, one that starts from it on a grid and is measured at its end, and one that is
+    tuned from there."""
     fast = Counter(jnp.float32(0.1), jnp.float32(0.1), jnp.int32(-1))
     return {
         "fast": Arm(fast, config.ticks, tuning=Tuning(rate, (0.1, 0.2, 0.4), best), chunk=2),
@@ -73,7 +74,10 @@ def staged_arms(config: Config) -> dict[str, Arm]:
             fast, config.ticks, grid={"rate": (rate, (0.0, 1.0))}, needs=("fast",),
             start=carry_on, measure=measured, chunk=2,
         ),
-        "other": Arm(fast, config.ticks, chunk=2),
+        "other": Arm(
+            fast, config.ticks, tuning=Tuning(rate, (0.1, 0.2, 0.4), best), needs=("fast",),
+            start=carry_on, chunk=2,
+        ),
     }  # fmt: skip
 
 

@@ -172,6 +172,31 @@ def test_tuning_is_stored_before_any_claim_seed_and_not_repeated(tmp_path):
     assert run["hill"]["tuning"].attrs["best"] == 0.1
 
 
+def test_calibration_runs_start_from_what_the_arm_starts_from(tmp_path):
+    """On calibration seeds of their own: the needed arm is run there with its tuned number."""
+    scored = []
+
+    def score(records):
+        scored.append(np.asarray(records["height"])[..., 0])
+        return best_validation(records)
+
+    def arms(config):
+        first = Tuning(rate, (0.05, 0.5, 5.0), best_validation, seeds=2)
+        then = Tuning(rate, (0.25, 0.5, 1.0), score, seeds=2, ticks=1)
+        start = lambda fresh, hill: {**fresh, "x": hill["x"]}
+        return {
+            "hill": Arm(Hill(jnp.float32(0)), 2, tuning=first),
+            "again": Arm(Hill(jnp.float32(0)), 3, tuning=then, needs=("hill",), start=start),
+        }
+
+    study = dataclasses.replace(STAGED, arms=arms, claims=STUDY.claims)
+    run = run_study(study, out=tmp_path / "run")
+    # Two steps at 0.5 climb to 3/4; then one step at 1/4, 1/2 or 1.
+    expected = 1 - 0.25 * (1 - np.array([0.25, 0.5, 1.0]))
+    np.testing.assert_allclose(scored[0], np.tile(expected, (2, 1)), rtol=1e-6)
+    np.testing.assert_allclose(run["again"]["height"][:, -1], 1 - 0.25 / 8, rtol=1e-6)
+
+
 def test_a_claim_added_later_reuses_the_arms_already_run(tmp_path):
     run_study(STUDY, out=tmp_path / "run", claims=("C2",))
     run = run_study(STUDY, out=tmp_path / "run", resume=True)

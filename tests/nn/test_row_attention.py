@@ -34,16 +34,18 @@ run = eqx.filter_jit(lambda layer, x: layer(x))
 def test_softmax_rows_are_softmax_attention():
     layer = LAYERS["softmax"]
     other = SoftmaxAttention(D, HEADS, key=jr.key(2))
-    parts = [*jnp.split(layer.qkv, 3), layer.output]
+    parts = [*jnp.split(layer.qkv.weight, 3), layer.output]
     other = eqx.tree_at(lambda a: [a.query, a.key, a.value, a.output], other, parts)
     np.testing.assert_allclose(run(layer, X), other(X), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(layer.weights(X), other.weights(X), rtol=1e-4, atol=1e-6)
 
 
 def test_kolmogorov_arnold_attention_against_loops_over_heads():
-    layer = eqx.tree_at(lambda a: a.qkv_bias, LAYERS["karat"], jr.normal(jr.key(3), (3 * D,)))
+    layer = eqx.tree_at(lambda a: a.qkv.bias, LAYERS["karat"], jr.normal(jr.key(3), (3 * D,)))
     x, size = np.array(X, np.float64), D // HEADS
-    q, k, v = np.split(x @ np.array(layer.qkv, np.float64).T + np.array(layer.qkv_bias), 3, axis=1)
+    q, k, v = np.split(
+        x @ np.array(layer.qkv.weight, np.float64).T + np.array(layer.qkv.bias), 3, axis=1
+    )
     heads = []
     for h in range(HEADS):
         own = slice(h * size, (h + 1) * size)

@@ -118,14 +118,14 @@ def test_maps_inputs_and_models_on_given_maps():
         MODELS["softmax"], tuple(maps)
     )
     for block in gradient.blocks:
-        np.testing.assert_array_equal(block.attention.qkv[: 2 * D], 0)
-        assert float(jnp.abs(block.attention.qkv[2 * D :]).max()) > 0
+        np.testing.assert_array_equal(block.attention.qkv.weight[: 2 * D], 0)
+        assert float(jnp.abs(block.attention.qkv.weight[2 * D :]).max()) > 0
 
 
 def test_matrices_start_small_and_cut_and_biases_at_zero():
     model = build(depth=1)
     (block,) = model.blocks
-    weights = [block.attention.qkv, block.up.weight, model.embedding.weight, model.position]
+    weights = [block.attention.qkv.weight, block.up.weight, model.embedding.weight, model.position]
     assert max(float(jnp.abs(w).max()) for w in weights) <= 0.04 + 1e-6
     # A normal cut at two deviations has .88 of its deviation; 576 numbers give 3 % of error.
     assert float(block.up.weight.std()) == pytest.approx(0.02 * 0.88, rel=0.1)

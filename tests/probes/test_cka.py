@@ -84,3 +84,28 @@ def test_the_matrix_holds_every_pair():
     xs, ys = [draw(i, 30, 3 + i) for i in range(3)], [draw(9, 30, 5), jnp.ones((30, 2))]
     expected = [[cka(x, y) for y in ys] for x in xs]
     np.testing.assert_allclose(cka_matrix(xs, ys), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_independent_gaussians_are_hardly_alike(kernel):
+    """Of 400 examples in 3 dimensions: linear CKA of independent data is about 3 / 400."""
+    x, y = jr.normal(jr.key(0), (400, 3)), jr.normal(jr.key(1), (400, 3))
+    assert float(cka(x, y, kernel=kernel, bandwidth=0.5)) < 0.1
+
+
+def test_half_the_median_distance_is_a_quarter_of_its_square():
+    """exp(-d^2 / (2 * 0.25 * median d^2)), as Smith et al. (2023) have it."""
+    x, y = np.random.default_rng(0).normal(size=(2, 9, 3))
+
+    def kernel(v):
+        d = np.square(v[:, None] - v[None]).sum(-1)
+        k = np.exp(-d / (2 * 0.25 * np.median(d[np.triu_indices(9, 1)])))
+        h = np.eye(9) - 1 / 9
+        return h @ k @ h
+
+    k, m = kernel(x), kernel(y)
+    expected = (k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum())
+    found = cka(
+        jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32), kernel="rbf", bandwidth=0.5
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

@@ -72,7 +72,7 @@ def arm(accuracies, **more):
 
 def layer(rank=N):
     build = KolmogorovArnoldAttention(CONFIG.d, CONFIG.heads, N, rank, grid=2, key=jr.key(1))
-    return eqx.tree_at(lambda a: a.qkv_bias, build, jr.normal(jr.key(2), (3 * CONFIG.d,)))
+    return eqx.tree_at(lambda a: a.qkv.bias, build, jr.normal(jr.key(2), (3 * CONFIG.d,)))
 
 
 def test_a_choice_of_rank_keeps_as_many_functions_and_the_others_never_move():
@@ -89,12 +89,12 @@ def test_a_choice_of_rank_keeps_as_many_functions_and_the_others_never_move():
 
 def test_a_choice_without_logits_has_none_and_no_way_to_them():
     silent = chosen(layer(2), Choice(2, interaction=False))
-    silent = eqx.tree_at(lambda a: a.qkv_bias, silent, jnp.zeros(3 * CONFIG.d))
+    silent = eqx.tree_at(lambda a: a.qkv.bias, silent, jnp.zeros(3 * CONFIG.d))
     np.testing.assert_array_equal(silent.logits(X), 0)
     gradient = eqx.filter_grad(lambda a: jnp.square(a(X)).sum())(silent)
-    np.testing.assert_array_equal(gradient.qkv[: 2 * CONFIG.d], 0)
+    np.testing.assert_array_equal(gradient.qkv.weight[: 2 * CONFIG.d], 0)
     np.testing.assert_array_equal(gradient.qkv_bias[: 2 * CONFIG.d], 0)
-    assert float(jnp.abs(gradient.qkv[2 * CONFIG.d :]).max()) > 0
+    assert float(jnp.abs(gradient.qkv.weight[2 * CONFIG.d :]).max()) > 0
 
 
 def test_a_choice_without_mixing_is_the_full_operator():

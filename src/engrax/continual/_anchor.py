@@ -58,11 +58,13 @@ def diagonal_fisher(
     key: Key[Array, ""] | None = None,
     labels: Literal["sampled", "true"] = "sampled",
     reduce: Literal["example", "batch"] = "example",
+    batch: int | None = None,
     normalize: bool = False,
 ) -> PyTree[Array]:
     """The diagonal of the Fisher information: mean over data of squared gradients of log p(y | x).
 
-    Gradients are accumulated example by example, never stacked.
+    Gradients are accumulated example by example, or batch by batch where a batch is given, never
+    stacked.
 
     **Arguments:**
 
@@ -70,38 +72,52 @@ def diagonal_fisher(
     - `labels`: "sampled" from the model, the Fisher information (needs `key`); "true", the
       empirical one (needs `y`).
     - `reduce`: "example" squares each example's gradient; "batch" squares the gradient of the mean
-      over all examples and multiplies by their number, which is another quantity.
+      over the examples of a batch and multiplies by their number, which is another quantity.
+    - `batch`: the number of examples in a batch, of which the mean is taken; the last ones that
+      fill none are left out. All examples if `None`.
     - `normalize`: divide by the mean over all entries, so that strengths compare.
 
-    **Raises:** `ValueError` where the key or the labels are missing.
+    **Raises:** `ValueError` where the key or the labels are missing, and for a batch that does not
+    fit the examples.
     """
+    if batch is not None and (reduce != "batch" or not 1 <= batch <= len(x)):
+        raise ValueError(
+            f"diagonal_fisher got batch={batch} with reduce={reduce!r} for {len(x)} examples; give "
+            f"reduce='batch' and a size from 1 to {len(x)}, or no batch"
+        )
     if (labels == "sampled" and key is None) or (labels == "true" and y is None):
         missing = "a key" if labels == "sampled" else "the labels y"
         raise ValueError(f"diagonal_fisher with labels={labels!r} needs {missing}; pass it")
     count = len(x)
 
-    def gradient(index: Array) -> PyTree[Array]:
-        def chosen(params: PyTree) -> Array:
-            found = log_prob(params, x[index])
-            if labels == "true":
-                assert y is not None
-                label = y[index]
-            else:
-                assert key is not None
-                label = jr.categorical(jr.fold_in(key, index), jax.lax.stop_gradient(found))
-            return found[label]
+    def chosen(params: PyTree, index: Array) -> Array:
+        found = log_prob(params, x[index])
+        if labels == "true":
+            assert y is not None
+            return found[y[index]]
+        assert key is not None
+        return found[jr.categorical(jr.fold_in(key, index), jax.lax.stop_gradient(found))]
 
-        return jax.grad(chosen)(params)
+    def batch_sum(params: PyTree, rows: Array) -> Array:
+        return jnp.sum(jax.vmap(lambda index: chosen(params, index))(rows))
+
+    zeros = jax.tree.map(jnp.zeros_like, params)
 
     def add(total: PyTree[Array], index: Array) -> tuple[PyTree[Array], None]:
-        found = gradient(index)
-        if reduce == "example":
-            found = jax.tree.map(jnp.square, found)
-        return jax.tree.map(jnp.add, total, found), None
+        return jax.tree.map(jnp.add, total, jax.grad(chosen)(params, index)), None
 
-    total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), jnp.arange(count))
-    if reduce == "batch":
+    def squares(total: PyTree[Array], rows: Array) -> tuple[PyTree[Array], None]:
+        found = jax.grad(batch_sum if rows.ndim else chosen)(params, rows)
+        return jax.tree.map(lambda t, g: t + jnp.square(g), total, found), None
+
+    if reduce == "batch" and batch is None:
+        total, _ = jax.lax.scan(add, zeros, jnp.arange(count))
         total = jax.tree.map(jnp.square, total)
+    else:
+        count = count if batch is None else count // batch * batch
+        rows = jnp.arange(count)
+        total, _ = jax.lax.scan(squares, zeros, rows if batch is None else rows.reshape(-1, batch))
+    # B |sum / B|^2 a batch, and the mean over batches: the sum over batches by the examples.
     fisher = jax.tree.map(lambda a: a / jnp.float32(count), total)
     if not normalize:
         return fisher
@@ -114,8 +130,10 @@ def diagonal_fisher(
 class ElasticWeightConsolidation(WrappedLearner):
     """EWC: a quadratic penalty around the weights of past tasks (Kirkpatrick et al. 2017, Eq. 3).
 
-    After each task the Fisher diagonal of its examples is added up, per example and with sampled
-    labels (`diagonal_fisher`). One penalty for each past task and their sum differ by a constant
+    After each task the Fisher diagonal of its examples is added up (`diagonal_fisher`): per example
+    and with sampled labels, or, with `fisher_batch`, of means over batches of so many with true
+    labels, as much continual learning code has it; strengths do not transfer between the two. One
+    penalty for each past task and their sum differ by a constant
     only, so one anchor is kept: the mean of the tasks' weights, weighted by their precisions.
 
     Any learner may be inside. After its step each weight takes the step of SGD on `anchor_penalty`
@@ -129,6 +147,7 @@ class ElasticWeightConsolidation(WrappedLearner):
     log_prob: Callable[[Any, Any, Array], Float[Array, " classes"]]
     strength: Float[Array, ""]
     rate: Float[Array, ""]
+    fisher_batch: int | None = eqx.field(static=True, kw_only=True, default=None)
 
     def init(self, *, key: Key[Array, ""]) -> State:
         """The learner's state, and an anchor without force."""
@@ -161,7 +180,13 @@ class ElasticWeightConsolidation(WrappedLearner):
         def log_prob(params: PyTree, x: Array) -> Array:
             return self.log_prob(learner, eqx.combine(params, rest), x)
 
-        fisher = diagonal_fisher(log_prob, params, examples.x, key=named(key, "labels"))
+        if self.fisher_batch is None:
+            fisher = diagonal_fisher(log_prob, params, examples.x, key=named(key, "labels"))
+        else:
+            fisher = diagonal_fisher(
+                log_prob, params, examples.x, examples.y,
+                labels="true", reduce="batch", batch=self.fisher_batch,
+            )  # fmt: skip
         # A model and what a state keeps of it have the same arrays in trees of their own.
         tree = jax.tree.structure(state["precision"])
         fisher, params = (tree.unflatten(jax.tree.leaves(part)) for part in (fisher, params))

@@ -13,6 +13,7 @@ from engrax.core import Batch, GradientLearner, State, named
 
 from ._anchor import anchor_penalty, diagonal_fisher
 from ._learner import WrappedLearner, part_of
+from ._taught import TaughtLearner
 
 
 def synaptic_intelligence(
@@ -36,14 +37,23 @@ class AnchoredLearner(WrappedLearner):
     the optimizer with the gradient of the task. (`ElasticWeightConsolidation` goes around any
     learner and pulls after its step.)
 
-    **Fields:** `learner`; `strength`, an array.
+    **Fields:**
+
+    - `learner`: a `GradientLearner`, or a `TaughtLearner` around one.
+    - `strength`: an array.
+    - `held`: `held(model) -> ` tree of booleans, the weights that are pulled (not those of a head
+      that grows); all if `None`.
+      `Paths` of the core is such a function.
+    - `from_start`: whether the weights with which the first task starts are an anchor too.
 
     State: that of a wrapper, with trees like the weights: "anchor", "precision".
     """
 
     # Fields of a module are never assigned, so a narrower type is safe.
-    learner: GradientLearner  # pyright: ignore - narrower, never assigned
+    learner: GradientLearner | TaughtLearner  # pyright: ignore - narrower, never assigned
     strength: Float[Array, ""]
+    held: Callable[[Any], PyTree[bool]] | None = eqx.field(kw_only=True, default=None)
+    from_start: bool = eqx.field(static=True, kw_only=True, default=False)
 
     @abc.abstractmethod
     def important(
@@ -61,13 +71,31 @@ class AnchoredLearner(WrappedLearner):
         zeros = jax.tree.map(jnp.zeros_like, weights_of(state))
         return {**state, "anchor": zeros, "precision": zeros}
 
+    def first_precision(self, state: State) -> PyTree[Array]:
+        """The precision during the first task, where its start is an anchor: one for each."""
+        return jax.tree.map(jnp.ones_like, state["precision"])
+
+    def start_task(self, state: State, task: Int[Array, ""], key: Key[Array, ""]) -> State:
+        """Before the first task, if so asked, the weights become the anchor."""
+        state = super().start_task(state, task, key)
+        if not self.from_start:
+            return state
+        first = jnp.asarray(task) == 0
+        begun = {
+            "anchor": weights_of(state),
+            "precision": self._pulled(state, self.first_precision(state)),
+        }
+        chosen = {
+            name: jax.tree.map(lambda new, old: jnp.where(first, new, old), tree, state[name])
+            for name, tree in begun.items()
+        }
+        return {**state, **chosen}
+
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
         """One step on the loss and the penalty; the loss reported is that of the task."""
         inner = state["learner"]
         found = self.learner.differentiate(inner, input)
-        tree = jax.tree.structure(found.gradient)
-        kept = [jax.tree.leaves(state[name]) for name in ("anchor", "precision")]
-        anchor, precision = (tree.unflatten(leaves) for leaves in kept)
+        anchor, precision = (self._trained(state, state[name]) for name in ("anchor", "precision"))
         pull = jax.grad(anchor_penalty)(found.trained, anchor, precision, self.strength)
         total = jax.tree.map(jnp.add, found.gradient, pull)
         moved = self.learner.advance(inner, found._replace(gradient=total))
@@ -80,7 +108,31 @@ class AnchoredLearner(WrappedLearner):
         """The new precision, and the anchor moved to where the weights are."""
         state = super().end_task(state, task, examples, key)
         state, precision = self.important(state, examples, key)
+        precision = self._pulled(state, precision)
         return {**state, "precision": precision, "anchor": weights_of(state)}
+
+    def _pulled(self, state: State, precision: PyTree[Array]) -> PyTree[Array]:
+        """The precision, 0 where weights are not held."""
+        if self.held is None:
+            return precision
+        model = self.learner.model(state["learner"])
+        held = [
+            chosen
+            for chosen, leaf in zip(
+                jax.tree.leaves(self.held(model)), jax.tree.leaves(model), strict=True
+            )
+            if eqx.is_inexact_array(leaf)
+        ]
+        leaves, tree = jax.tree.flatten(precision)
+        return tree.unflatten(
+            [a if chosen else jnp.zeros_like(a) for a, chosen in zip(leaves, held, strict=True)]
+        )
+
+    def _trained(self, state: State, kept: PyTree[Array]) -> PyTree[Array]:
+        """Of a tree like the weights the leaves that learn, in the form of the gradient."""
+        model = self.learner.model(state["learner"])
+        whole = jax.tree.structure(eqx.filter(model, eqx.is_inexact_array))
+        return eqx.filter(whole.unflatten(jax.tree.leaves(kept)), self.learner.trained(model))
 
 
 @final

@@ -40,6 +40,35 @@ def forgetting(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
     return np.asarray(-backward_transfer(matrix))
 
 
+def global_forgetting(matrix: ArrayLike, class_counts: ArrayLike) -> Float[np.ndarray, "..."]:
+    """`1/(T-1) sum_{i>1} sum_{n<i} |T_n| / |T_1..i| (R[n, n] - R[i, n])`, where R[i, n] is sought
+    among the classes of the tasks up to n (Smith et al. 2023): the drift of old answers alone.
+
+    Among all classes seen, R would also fall because there are more of them.
+
+    **Arguments:** `class_counts` (tasks,): the classes of each task.
+
+    **Raises:** `ValueError` for fewer than two tasks, or counts of another length.
+    """
+    matrix, counts = _square(matrix), np.asarray(class_counts, float)
+    tasks = matrix.shape[-1]
+    if tasks < 2 or counts.shape != (tasks,) or not (counts > 0).all():
+        raise ValueError(
+            f"global forgetting needs two tasks or more and a number of classes above 0 for each, "
+            f"got {tasks} tasks and counts of shape {counts.shape}"
+        )
+    lost = np.diagonal(matrix, axis1=-2, axis2=-1)[..., None, :] - matrix
+    weight = np.tril(np.ones((tasks, tasks)), -1) * counts[None] / np.cumsum(counts)[:, None]
+    return np.asarray((weight * lost).sum((-2, -1)) / (tasks - 1))
+
+
+def local_forgetting(matrix: ArrayLike) -> Float[np.ndarray, "..."]:
+    """`forgetting` of the matrix A, sought among each task's own classes: positive is bad
+    (Smith et al. 2023, who print the opposite sign).
+    """
+    return forgetting(matrix)
+
+
 def forward_transfer(matrix: ArrayLike, baseline: ArrayLike) -> Float[np.ndarray, "..."]:
     """Mean over all tasks but the first of `R[j-1, j] - baseline[j]`, with the accuracies
     (tasks,) of an untrained net as baseline (Lopez-Paz & Ranzato 2017, Eq. 4).

@@ -47,6 +47,9 @@ class RehearsalStream(TaskStream):
       of an old task's examples come back.
     - `replace`: whether rehearsed examples are drawn independently; False takes them from a random
       order, so that none comes twice before all have come.
+    - `shrinking`: with a `memory`, whether it is one store of `budget` examples: each old task's
+      share is the first so many of those kept, so that what a task had to give up for later ones
+      never comes back. An example of every class in turn is kept. Takes the place of `replace`.
 
     State: that of `source`, with `"order"` (rows + budget,), places in the list in the order of
     this epoch, and, with a budget, `"rehearsed"` (2, budget), tasks and rows of the rehearsed;
@@ -63,6 +66,7 @@ class RehearsalStream(TaskStream):
     mode: Mode = eqx.field(static=True)
     memory: int | None = eqx.field(static=True)
     replace: bool = eqx.field(static=True)
+    shrinking: bool = eqx.field(static=True)
 
     # Data, indices and sizes are the source's; as fields they would be copied to the device twice.
     x = _of_source("x")
@@ -88,9 +92,11 @@ class RehearsalStream(TaskStream):
         mode: Mode = "exact",
         memory: int | None = None,
         replace: bool = True,
+        shrinking: bool = False,
     ) -> None:
         self.source, self.table, self.budget = source, table, budget
         self.order, self.mode, self.memory, self.replace = order, mode, memory, replace
+        self.shrinking = shrinking
 
     def __check_init__(self) -> None:
         tasks = self.source.tasks
@@ -104,6 +110,8 @@ class RehearsalStream(TaskStream):
                 f"a rehearsal stream got order={self.order!r} and mode={self.mode!r}; give 'mixed' "
                 "or 'block', and 'exact' or 'sampled'"
             )
+        if self.shrinking and self.memory is None:
+            raise ValueError("a shrinking store needs a memory, the examples a task may keep in it")
         if self.table.shape != (tasks, tasks):
             raise ValueError(
                 f"a table of rehearsal of shape {self.table.shape} does not fit {tasks} tasks; "
@@ -128,6 +136,10 @@ class RehearsalStream(TaskStream):
             keys = jr.split(named(key, "memory"), self.tasks)
             every = jnp.arange(self.tasks, dtype=jnp.int32)
             orders = jax.vmap(self._permutation)(every, keys)
+            if self.shrinking:
+                orders = jax.vmap(lambda task, order: self._in_turn(state, task, order))(
+                    every, orders
+                )
             kept = jnp.arange(self.memory)[None] % self.count[:, None]
             state["memory"] = jnp.take_along_axis(orders, kept, 1)
         return state
@@ -167,7 +179,10 @@ class RehearsalStream(TaskStream):
         limit = self.count if self.memory is None else jnp.full_like(self.count, self.memory)
         # What fills up the present task comes from all of it: there is no memory of it yet.
         pool = jnp.where(tasks == task, self.count[task], limit[tasks])
-        if self.replace:
+        if self.shrinking:
+            first = jnp.where(number < ends[-1], (ends - counts)[tasks], ends[-1])
+            spot = (number - first) % pool
+        elif self.replace:
             share = jr.uniform(drawn, (self.budget,))
             spot = jnp.minimum((share * pool.astype(jnp.float32)).astype(jnp.int32), pool - 1)
         else:
@@ -208,6 +223,24 @@ class RehearsalStream(TaskStream):
         # Padding comes last in any order.
         order = jnp.argsort(jnp.where(there, drawn, 4.0)).astype(jnp.int32)
         return {**state, "key": key, "order": order}
+
+    def _in_turn(self, state: dict[str, Any], task: Array, order: Array) -> Int[Array, " rows"]:
+        """The order with an example of every class in turn, padding last."""
+        labels = self.pick(state, jnp.full(len(order), task, jnp.int32), order).y
+        same = labels[:, None] == labels[None]
+        rank = jnp.sum(jnp.tril(same, -1), axis=1)
+        rank = jnp.where(jnp.arange(len(order)) < self.count[task], rank, len(order))
+        return order[jnp.argsort(rank, stable=True)]
+
+    def pick(self, state: State, tasks: Int[Array, " n"], rows: Int[Array, " n"]) -> Batch:
+        """As the source picks them."""
+        return self.source.pick(state, tasks, rows)
+
+    def test(
+        self, state: State, task: Int[Array, ""]
+    ) -> tuple[Float[Array, "rows ..."], Int[Array, " rows"], Bool[Array, " rows"]]:
+        """As the source tests it."""
+        return self.source.test(state, task)
 
     def presented(
         self, state: State, x: Float[Array, "n ..."], tasks: Int[Array, " n"]

@@ -33,7 +33,9 @@ class ReservoirReplay(WrappedLearner):
 
     **Raises:** `ValueError` for a buffer of another policy, or fewer than one example.
 
-    State: `{"learner", "stored", "key"}`.
+    State: `{"learner", "stored", "key"}`, and if online `"drawn"`, the stored examples of the next
+    step: they are drawn as soon as the memory has changed. Drawn later, from a memory that is
+    written in the same step, they would make a compiled loop copy the whole memory twice a step.
     """
 
     buffer: ReplayBuffer
@@ -49,17 +51,19 @@ class ReservoirReplay(WrappedLearner):
 
     def init(self, *, key: Key[Array, ""]) -> State:
         """The inner state, an empty memory, and the key of the draws."""
-        return {
+        state = {
             **super().init(key=key),
             "stored": self.buffer.init(),
             "key": jr.fold_in(key, 1),
         }
+        return self._drawn(state) if self.online else state
 
     def step(self, state: State, input: Batch) -> tuple[State, dict[str, Array]]:
         """One step of the inner learner on the batch and on what is drawn."""
-        key, draw, store = jr.split(state["key"], 3)
-        inner, record = self.learner.step(state["learner"], self._joined(state, input, draw))
-        state = {"learner": inner, "stored": state["stored"], "key": key}
+        key, _, store = jr.split(state["key"], 3)
+        old = (state if self.online else self._drawn(state))["drawn"]
+        inner, record = self.learner.step(state["learner"], self._joined(state, input, old))
+        state = {**state, "learner": inner, "key": key}
         return (self.remember(state, input, store) if self.online else state), record
 
     def remember(
@@ -67,7 +71,9 @@ class ReservoirReplay(WrappedLearner):
     ) -> State:
         """The state after the batch (its first `rows` examples) was offered to the memory."""
         task = jnp.int32(0) if batch.task is None else batch.task
-        return {**state, "stored": self.buffer.add(state["stored"], batch, task, key, rows=rows)}
+        stored = self.buffer.add(state["stored"], batch, task, key, rows=rows)
+        state = {**state, "stored": stored}
+        return self._drawn(state) if self.online else state
 
     def end_task(
         self, state: State, task: Int[Array, ""], examples: Batch, key: Key[Array, ""]
@@ -76,8 +82,12 @@ class ReservoirReplay(WrappedLearner):
         state = super().end_task(state, task, examples, key)
         return state if self.online else self.remember(state, examples, key)
 
-    def _joined(self, state: State, new: Batch, key: Key[Array, ""]) -> Batch:
-        old = self.buffer.sample(state["stored"], self.batch, key)
+    def _drawn(self, state: State) -> State:
+        """The state with the stored examples of its next step."""
+        draw = jr.split(state["key"], 3)[1]
+        return {**state, "drawn": self.buffer.sample(state["stored"], self.batch, draw)}
+
+    def _joined(self, state: State, new: Batch, old: Batch) -> Batch:
         any_there = state["stored"].seen > 0
         stand_in = jnp.arange(self.batch) % len(new.y)
         x = jnp.where(any_there, old.x, new.x[stand_in])

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from engrax.core import Learner, State, System, correct, named
 
-from ._candidates import own_classes
+from ._candidates import classes_up_to_tested, own_classes
 from ._learner import end_task, fresh_optimizer, predict_task, start_task
 from ._tasks import TaskStream
 
@@ -41,7 +41,8 @@ class TaskSequence(System):
       of no task. An upper bound, not a way to learn one task after another.
     - `examples`: training examples of a task that the learner's `end_task` may read.
     - `reduce`: what is kept of the learner's reports, stacked over the steps in the leading axis.
-
+    - `known`: whether to record `known_accuracy` (tasks,) too, among the outputs of all tasks up to
+      the tested one, which `global_forgetting` reads.
     - `trace`: steps between two tests of the present task while it is learned; None for no such
       tests, which cost as much as all of its test images do.
 
@@ -56,6 +57,7 @@ class TaskSequence(System):
     mixed: bool = eqx.field(static=True, kw_only=True, default=False)
     examples: int = eqx.field(static=True, kw_only=True, default=300)
     reduce: Callable[[Array], Array] = eqx.field(kw_only=True, default=mean_over_steps)
+    known: bool = eqx.field(static=True, kw_only=True, default=False)
     trace: int | None = eqx.field(static=True, kw_only=True, default=None)
 
     def __check_init__(self) -> None:
@@ -144,20 +146,22 @@ class TaskSequence(System):
         self, state: dict[str, Any], trained: Int[Array, ""]
     ) -> dict[str, Float[Array, " tasks"]]:
         """Test accuracy on every task; a tie or a NaN is wrong."""
+        rules: dict[str, Candidates] = {"accuracy": self.candidates, "own_accuracy": own_classes}
+        if self.known:
+            rules["known_accuracy"] = classes_up_to_tested
 
-        def tested(task: Array) -> tuple[Array, Array]:
+        def tested(task: Array) -> dict[str, Array]:
             x, y, here = self.tasks.test(state["tasks"], task)
             outputs = predict_task(self.learner, state["learner"], x, task)
-            found = []
-            for candidates in (self.candidates, own_classes):
+
+            def share(candidates: Candidates) -> Array:
                 among = candidates(self.tasks.labels, trained, task)
                 right = correct(jnp.where(among[None], outputs, -jnp.inf), y)
-                found.append(jnp.sum(right & here) / jnp.sum(here))
-            return found[0], found[1]
+                return jnp.sum(right & here) / jnp.sum(here)
 
-        all_tasks = jnp.arange(self.tasks.tasks, dtype=jnp.int32)
-        accuracy, own = jax.lax.map(tested, all_tasks)
-        return {"accuracy": accuracy, "own_accuracy": own}
+            return {name: share(candidates) for name, candidates in rules.items()}
+
+        return jax.lax.map(tested, jnp.arange(self.tasks.tasks, dtype=jnp.int32))
 
 
 def task_cross_entropy(

@@ -16,6 +16,7 @@ from ._gradient_learner import (
 from ._mesh import data_mesh, spread
 from ._metaplastic import metaplastic
 from ._patches import image_columns, patches
+from ._path_mask import Paths, path_mask
 from ._simulate import (
     Checkpoints,
     Grid,
@@ -40,6 +41,7 @@ __all__ = [
     "Grid",
     "Learner",
     "Observe",
+    "Paths",
     "Placement",
     "Repeat",
     "Serial",
@@ -66,6 +68,7 @@ __all__ = [
     "nbytes",
     "observe",
     "patches",
+    "path_mask",
     "rebuild",
     "repeat",
     "serial",

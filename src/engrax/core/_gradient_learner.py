@@ -65,7 +65,7 @@ class GradientLearner(Learner):
 
     def init(self, *, key: Key[Array, ""]) -> State:
         model = self.build(key=named(key, "model"))
-        trained, _ = eqx.partition(model, self._trainable(model))
+        trained, _ = eqx.partition(model, self.trained(model))
         return {
             "model": eqx.filter(model, eqx.is_array),
             "optimizer": self.optimizer(**self.hyper).init(trained),
@@ -84,13 +84,13 @@ class GradientLearner(Learner):
         """The loss and its gradient on a batch, of which nothing has been learned yet."""
         model, input = self.model(state), spread(input)
         key, now = jr.split(state["key"])
-        trained, fixed = eqx.partition(model, self._trainable(model))
+        trained, fixed = eqx.partition(model, self.trained(model))
 
         def value(trained: PyTree) -> tuple[Array, tuple[Any, dict[str, Array]]]:
             return self.loss(eqx.combine(trained, fixed), input, now)
 
         (loss, (moved, record)), gradient = jax.value_and_grad(value, has_aux=True)(trained)
-        _, statistics = eqx.partition(moved, self._trainable(moved))
+        _, statistics = eqx.partition(moved, self.trained(moved))
         return Differentiated(trained, gradient, statistics, key, {"loss": loss, **record})
 
     def advance(self, state: State, found: Differentiated) -> State:
@@ -107,7 +107,8 @@ class GradientLearner(Learner):
         apply = self.apply or (lambda model, batch: jax.vmap(model)(batch))
         return in_parts(lambda batch: apply(self.model(state), batch), x, self.part)
 
-    def _trainable(self, model: Any) -> PyTree:
+    def trained(self, model: Any) -> PyTree:
+        """Which leaves of a model learn: a tree of booleans."""
         if self.trainable is not None:
             return self.trainable(model)
         return jax.tree.map(eqx.is_inexact_array, model)

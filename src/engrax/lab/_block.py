@@ -4,7 +4,7 @@ import dataclasses
 import importlib.metadata
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from engrax._registry import ENTRY_POINTS
-from engrax.core import Checkpoints, State, named, simulate
+from engrax.core import Checkpoints, named, simulate
 
 from ._errors import RunError
 from ._folder import Folder
@@ -98,7 +98,7 @@ def run_block(job: Job, block: Block, table: Table | None, *finals: Any) -> tupl
     known = dict(zip(arm.needs, map(unpacked, finals), strict=True))
     place = f"{job.folder}/{block.arm}/{block.first}-{block.stop}"
     kept = StoredCheckpoints(Store(job.store), place, every=job.every, warn=heard.append)
-    node = _Node.of(job, known)
+    node = _Node.of(job)
     with stoppable() as stop:
         result = simulate(
             arm.system,
@@ -106,7 +106,7 @@ def run_block(job: Job, block: Block, table: Table | None, *finals: Any) -> tupl
             key=named(jr.key(0), "claim"),
             seeds=range(block.first, block.stop),
             grid=arm.grid,
-            start=arm.start and node._start(block.arm, arm, arm.start, seeds),
+            start=node._start(block.arm, arm, known, seeds, arm.grid),
             placement=arm.placement,
             chunk=arm.chunk,
             checkpoints=kept,
@@ -127,11 +127,21 @@ def run_block(job: Job, block: Block, table: Table | None, *finals: Any) -> tupl
     return done, packed(result.state)
 
 
-def tune(job: Job, name: str) -> Table:
-    """Searches the value of an arm's tuned number."""
+def tune(job: Job, name: str, before: Sequence[str], *tables: Table | None) -> Table:
+    """Searches the value of an arm's tuned number.
+
+    `before` are the arms that it starts from, and those that these start from, each with the table
+    of its own tuning.
+    """
+    node = _Node.of(job)
+    for earlier, table in zip(before, tables, strict=True):
+        arm = job.arm(earlier)
+        if arm.tuning is not None and table is not None:
+            arm, _ = _best(arm, arm.tuning, *table)
+        node.chosen[earlier] = arm
     arm = job.arm(name)
     assert arm.tuning is not None
-    return _Node.of(job)._search(name, arm, arm.tuning, lambda phase, tick, ticks: None)
+    return node._search(name, arm, arm.tuning, lambda phase, tick, ticks: None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,10 +179,10 @@ class _Node(_Runner):
     job: Job | None = None
 
     @classmethod
-    def of(cls, job: Job, finals: dict[str, State] | None = None) -> "_Node":
-        """That of a job, which knows these final states of arms."""
+    def of(cls, job: Job) -> "_Node":
+        """That of a job."""
         quiet: Any = lambda *ignored: False
-        return cls(Folder(Path(), {}), 0, {}, job.every, quiet, quiet, quiet, finals or {}, job=job)
+        return cls(Folder(Path(), {}), 0, {}, job.every, quiet, quiet, quiet, job=job)
 
     def _checkpoints(self, folder: Path) -> Checkpoints:
         assert self.job is not None

@@ -61,11 +61,11 @@ class ClusterRunner(_Runner):
         needed = {name for arm in arms.values() for name in arm.needs}
         blocks = {name: _blocks(name, self._seeds(arm), cut) for name, arm in arms.items()}
         tasks = _Tasks(self.ray, job, needed, self.stop)
-        tables = {
-            name: self._kept_table(name, arm) or tasks.tuning(name)
-            for name, arm in arms.items()
-            if arm.tuning is not None
-        }
+        tables: dict[str, Any] = {}
+        for name, arm in arms.items():
+            if arm.tuning is not None:
+                before = [(earlier, tables.get(earlier)) for earlier in _before(name, arms)]
+                tables[name] = self._kept_table(name, arm) or tasks.tuning(name, before)
         for name, arm in arms.items():
             for at, block in enumerate(blocks[name]):
                 if any(self._seeds(arms[n]) != self._seeds(arm) for n in arm.needs):
@@ -197,6 +197,17 @@ class ClusterRunner(_Runner):
         return cut
 
 
+def _before(name: str, arms: Mapping[str, Arm]) -> list[str]:
+    """What an arm starts from, and what that starts from, in the order in which arms run."""
+    found: set[str] = set()
+    ask = list(arms[name].needs)
+    while ask:
+        if (needed := ask.pop()) not in found:
+            found.add(needed)
+            ask.extend(arms[needed].needs)
+    return [arm for arm in arms if arm in found]
+
+
 def _blocks(arm: str, seeds: int, cut: int) -> list[Block]:
     return [Block(arm, at, min(at + cut, seeds)) for at in range(0, seeds, cut)]
 
@@ -214,9 +225,9 @@ class _Tasks:
         self.asked: dict[Any, str | Block] = {}
         self.finals: dict[str, list[Any]] = {}
 
-    def tuning(self, name: str) -> Any:
-        """Begins the tuning of an arm."""
-        ref = self.tune.remote(self.job, name)
+    def tuning(self, name: str, before: list[tuple[str, Any]]) -> Any:
+        """Begins the tuning of an arm, once those of the arms that it starts from are there."""
+        ref = self.tune.remote(self.job, name, [n for n, _ in before], *(t for _, t in before))
         self.asked[ref] = name
         return ref
 

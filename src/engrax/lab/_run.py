@@ -18,7 +18,16 @@ import numpy as np
 import xarray as xr
 from jax.sharding import Mesh
 
-from engrax.core import Checkpoints, Simulation, State, Stopped, axis_values, named, simulate
+from engrax.core import (
+    Checkpoints,
+    Grid,
+    Simulation,
+    State,
+    Stopped,
+    axis_values,
+    named,
+    simulate,
+)
 
 from ._checkpoints import ArmCheckpoints
 from ._claims import judge
@@ -152,6 +161,10 @@ class _Runner:
     stop: Callable[[], bool]
     finals: dict[str, State] = dataclasses.field(default_factory=dict)
     mesh: Mesh | None = None
+    chosen: dict[str, Arm] = dataclasses.field(default_factory=dict)
+    """Arms as they run: with their tuned numbers."""
+    calibrations: dict[tuple[str, int], State] = dataclasses.field(default_factory=dict)
+    """Final states of arms on the first calibration seeds, for what starts from them."""
 
     def tree(self) -> xr.DataTree:
         """All arms, one after another, as one tree of records."""
@@ -168,6 +181,7 @@ class _Runner:
             if arm.tuning is not None:
                 arm, table = self._tuned(name, arm, arm.tuning, told)
                 groups[f"/{name}/tuning"] = table
+            self.chosen[name] = arm
             result = self._simulated(name, arm, told)
             self.finals[name] = result.state
             records = _dataset(arm, self._seeds(arm), result)
@@ -200,7 +214,7 @@ class _Runner:
             key=named(jr.key(0), "claim"),
             seeds=seeds,
             grid=arm.grid,
-            start=None if arm.start is None else self._start(name, arm, arm.start, seeds),
+            start=self._start(name, arm, self.finals, seeds, arm.grid),
             placement=arm.placement,
             chunk=arm.chunk,
             checkpoints=self._checkpoints(self._kept(name)),
@@ -210,23 +224,53 @@ class _Runner:
         )
 
     def _start(
-        self, name: str, arm: Arm, each: Callable[..., State], seeds: int
-    ) -> Callable[[State, np.ndarray], State]:
+        self, name: str, arm: Arm, finals: Mapping[str, State], seeds: int, grid: Grid
+    ) -> Callable[[State, np.ndarray], State] | None:
         """One run's `start`, over all runs; an arm without this one's grid serves all its cells."""
+        each = arm.start
+        if each is None:
+            return None
 
         def rows(final: State, run: np.ndarray) -> State:
             have = len(jax.tree.leaves(final)[0])
-            mine = seeds * math.prod(len(_labels(v)) for _, v in arm.grid.values())
+            mine = seeds * math.prod(len(_labels(v)) for _, v in grid.values())
             if have not in (seeds, mine):
                 raise RunError(f"arm {name!r} starts from an arm with {have} runs, not {mine}")
             index = run if have == mine else run // (mine // seeds)
             return jax.tree.map(lambda a: a[index], final)
 
         def start(fresh: State, run: np.ndarray) -> State:
-            finals = (rows(self.finals[needed], run) for needed in arm.needs)
-            return jax.vmap(each)(fresh, *finals)
+            return jax.vmap(each)(fresh, *(rows(finals[needed], run) for needed in arm.needs))
 
         return start
+
+    def _calibrated(self, name: str, seeds: int) -> State:
+        """The final states of an arm, with its tuned numbers, on the first calibration seeds."""
+        arm = self.chosen[name]
+        if (name, seeds) not in self.calibrations:
+            kept = self._kept(name) / f"calibration-{seeds}"
+            found = self._calibration(name, arm, arm.ticks, seeds, arm.grid, kept)
+            self.calibrations[name, seeds] = found.state
+        return self.calibrations[name, seeds]
+
+    def _calibration(
+        self, name: str, arm: Arm, ticks: int, seeds: int, grid: Grid, kept: Path
+    ) -> Simulation:
+        """An arm on the first calibration seeds, started from others as the arm itself is."""
+        needs = {needed: self._calibrated(needed, seeds) for needed in arm.needs}
+        return simulate(
+            arm.system,
+            ticks,
+            key=named(jr.key(0), "tuning"),
+            seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + seeds),
+            grid=grid,
+            start=self._start(name, arm, needs, seeds, grid),
+            placement=arm.placement,
+            chunk=arm.chunk,
+            checkpoints=self._checkpoints(kept),
+            stop=self.stop,
+            mesh=self.mesh,
+        )
 
     def _tuned(
         self, name: str, arm: Arm, tuning: Tuning, told: Callable[[str, int, int], None]
@@ -262,7 +306,7 @@ class _Runner:
         for growth in range(tuning.extensions + 1):
             told("tuning", growth, tuning.extensions + 1)
             kept = self._kept(name) / f"tuning-{growth}"
-            found |= dict(zip(new, self._scores(arm, tuning, new, kept), strict=True))
+            found |= dict(zip(new, self._scores(name, arm, tuning, new, kept), strict=True))
             best = max(found, key=lambda value: _mean(found[value]))
             if min(found) < best < max(found):
                 break
@@ -270,24 +314,16 @@ class _Runner:
         values = sorted(found)
         return values, [found[value].tolist() for value in values]
 
-    def _scores(self, arm: Arm, tuning: Tuning, values: list[float], kept: Path) -> np.ndarray:
+    def _scores(
+        self, name: str, arm: Arm, tuning: Tuning, values: list[float], kept: Path
+    ) -> np.ndarray:
         """(value, seed): what each value scores on the calibration seeds."""
         leaves = jax.tree.leaves(tuning.where(arm.system))
         grid = {"value": (tuning.where, np.asarray(values))}
         if any(leaf.ndim for leaf in leaves):
             raise RunError("a tuned field must be a scalar array")
-        result = simulate(
-            arm.system,
-            arm.ticks if tuning.ticks is None else tuning.ticks,
-            key=named(jr.key(0), "tuning"),
-            seeds=range(FIRST_CALIBRATION_SEED, FIRST_CALIBRATION_SEED + tuning.seeds),
-            grid=grid,
-            placement=arm.placement,
-            chunk=arm.chunk,
-            checkpoints=self._checkpoints(kept),
-            stop=self.stop,
-            mesh=self.mesh,
-        )
+        ticks = arm.ticks if tuning.ticks is None else tuning.ticks
+        result = self._calibration(name, arm, ticks, tuning.seeds, grid, kept)
         scores = np.asarray(tuning.score(result.records), float)
         if scores.shape != (tuning.seeds, len(values)):
             raise RunError(

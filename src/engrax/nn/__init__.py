@@ -2,13 +2,14 @@
 
 from . import bases
 from ._accumulate import accumulate
-from ._attention import SoftmaxAttention
+from ._attention import Prefix, SoftmaxAttention
 from ._batch_norm import BatchNorm
 from ._bdh import BDH, BDHState, head_decays
 from ._bdh_graph import BDHGraph, GraphState, HiddenGraph, sign_split
 from ._binary_net import BinaryNet, binarize_weight, binary_activation
 from ._binary_perceptron import BinaryPerceptron
 from ._capture import capture, tag
+from ._coda_prompt import CODAPrompt
 from ._conv import Conv2d, conv2d
 from ._conv_autoencoder import ConvAutoencoder
 from ._conv_net import ConvNet, Pool, conv_sizes
@@ -16,6 +17,7 @@ from ._decoder import Decoder, DecoderState
 from ._denoising_block import Decision, DenoisingBlock
 from ._dense import dense
 from ._encoder import EncoderTransformer
+from ._feature_classifier import ConvFeatures, FeatureClassifier
 from ._free_wavelet import FreeWaveletLayer
 from ._image_path import without_statistics
 from ._initializers import uniform_fan_in
@@ -24,6 +26,8 @@ from ._kan_conv import KANConv1d, KANConv2d
 from ._kan_rows import KANRowOperator, row_basis
 from ._label_embedding import LabelEmbedding, class_prototypes
 from ._linear_attention import LinearAttention
+from ._load_resnet import load_torchvision_resnet18
+from ._load_vit import exact_gelu, load_timm_vit, load_torchvision_vit
 from ._matched_width import matched_width, parameter_count
 from ._mean_field_binary import MeanFieldBinaryLinear, MeanFieldBinaryMLP
 from ._mlp import MLP, DenseLayer
@@ -31,7 +35,9 @@ from ._nir import from_nir, to_nir
 from ._pade_rows import PadeRows
 from ._patch_embedding import PatchEmbedding
 from ._pooling import max_pool, mean_pool, upsample
+from ._prompts import DualPrompt, Prompted, PromptedTransformer, PromptPool, Prompts
 from ._pruned_kan_layer import PrunedKANLayer
+from ._resnet import BasicBlock, ResNet
 from ._row_attention import GivenMaps, KolmogorovArnoldAttention, RowAttention
 from ._rows import (
     ConstantRows,
@@ -69,20 +75,25 @@ __all__ = [
     "MLP",
     "BDHGraph",
     "BDHState",
+    "BasicBlock",
     "BatchNorm",
     "BinaryNet",
     "BinaryPerceptron",
+    "CODAPrompt",
     "Candidate",
     "ConstantRows",
     "Conv2d",
     "ConvAutoencoder",
+    "ConvFeatures",
     "ConvNet",
     "Decision",
     "Decoder",
     "DecoderState",
     "DenoisingBlock",
     "DenseLayer",
+    "DualPrompt",
     "EncoderTransformer",
+    "FeatureClassifier",
     "FreeWaveletLayer",
     "GivenMaps",
     "GraphState",
@@ -100,8 +111,14 @@ __all__ = [
     "PadeRows",
     "PatchEmbedding",
     "Pool",
+    "Prefix",
+    "PromptPool",
+    "Prompted",
+    "PromptedTransformer",
+    "Prompts",
     "PrunedKANLayer",
     "Reading",
+    "ResNet",
     "RowAttention",
     "RowOperator",
     "SelectableKAN",
@@ -127,8 +144,12 @@ __all__ = [
     "conv2d",
     "conv_sizes",
     "dense",
+    "exact_gelu",
     "from_nir",
     "head_decays",
+    "load_timm_vit",
+    "load_torchvision_resnet18",
+    "load_torchvision_vit",
     "matched_width",
     "max_pool",
     "mean_pool",

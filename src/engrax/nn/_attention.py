@@ -8,6 +8,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Key
 
+Prefix = tuple[Float[Array, "_ d"], Float[Array, "_ d"]]
+"""Keys and values, of all heads side by side, that stand before those of the tokens. As prompts
+they steer a frozen model, and leave the number of its tokens as it is (Li and Liang 2021)."""
+
 
 class SoftmaxAttention(eqx.Module):
     """Multi-head softmax attention over a sequence, without biases (Vaswani et al. 2017, Sec. 3.2).
@@ -59,13 +63,15 @@ class SoftmaxAttention(eqx.Module):
         *,
         mask: Bool[Array, "time time"] | None = None,
         last: bool = False,
+        prefix: Prefix | None = None,
     ) -> Float[Array, "out d"]:
         """Attend. `mask[i, j]` allows position i to read position j.
 
-        With `last`, only the last position asks: the result has one row, at the cost of one.
+        With `last`, only the last position asks: the result has one row, at the cost of one. A
+        `prefix` is read by every position, whatever the mask.
         """
-        weights = self.weights(x, mask=mask, last=last)
-        values = self._heads(x @ self.value.T)
+        weights = self.weights(x, mask=mask, last=last, prefix=prefix)
+        values = self._heads(_after(None if prefix is None else prefix[1], x @ self.value.T))
         # With a handful of positions a product and a sum beat thousands of tiny matrix products.
         mixed = jnp.einsum("hij,jhc->ihc", weights, values)
         mixed = mixed.reshape(mixed.shape[0], -1)
@@ -77,16 +83,26 @@ class SoftmaxAttention(eqx.Module):
         *,
         mask: Bool[Array, "time time"] | None = None,
         last: bool = False,
-    ) -> Float[Array, "heads out time"]:
-        """The attention map of each head: row i says what position i reads, and sums to 1."""
+        prefix: Prefix | None = None,
+    ) -> Float[Array, "heads out read"]:
+        """The attention map of each head: row i says what position i reads, and sums to 1.
+
+        What is read is the prefix, if there is one, and then the positions.
+        """
         asking = x[-1:] if last else x
         queries = self._heads(asking @ self.query.T)
-        keys = self._heads(x @ self.key.T)
+        keys = self._heads(_after(None if prefix is None else prefix[0], x @ self.key.T))
         scores = self.scale * jnp.einsum("ihc,jhc->hij", queries, keys)
         if mask is not None:
             allowed = mask[-1:] if last else mask
+            always = jnp.ones((allowed.shape[0], keys.shape[0] - x.shape[0]), bool)
+            allowed = jnp.concatenate([always, allowed], axis=1)
             scores = jnp.where(allowed[None], scores, jnp.full_like(scores, -jnp.inf))
         return jax.nn.softmax(scores, axis=-1)
 
     def _heads(self, x: Float[Array, "time d"]) -> Float[Array, "time heads d_head"]:
         return x.reshape(x.shape[0], self.heads, -1)
+
+
+def _after(prefix: Array | None, rows: Array) -> Array:
+    return rows if prefix is None else jnp.concatenate([prefix, rows])

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Key
 
+from ._attention import Prefix
 from ._kan_rows import KANRowOperator
 from ._rows import SimplexRows, SoftmaxRows
 from .bases import Basis
@@ -31,9 +32,8 @@ class RowAttention(eqx.Module):
         ValueError: heads that do not divide d, or `rows` below 1.
     """
 
-    qkv: Float[Array, "qkv d"]
-    """Queries of all heads, then keys, then values, one below the other."""
-    qkv_bias: Float[Array, " qkv"]
+    qkv: eqx.nn.Linear
+    """Queries of all heads, then keys, then values, one below the other: weight (3 d, d)."""
     output: Float[Array, "d d"]
     """Mixes the heads."""
     output_bias: Float[Array, " d"]
@@ -59,9 +59,11 @@ class RowAttention(eqx.Module):
         if rows is not None and rows < 1:
             raise ValueError(f"RowAttention got rows={rows}; expected at least 1, or None for all.")
         keys = jr.split(key, 3)
-        self.qkv = jr.normal(keys[0], (3 * d, d)) / math.sqrt(d)
+        drawn = jr.normal(keys[0], (3 * d, d)) / math.sqrt(d), jnp.zeros(3 * d)
+        layer = eqx.nn.Linear(d, 3 * d, key=keys[0])
+        self.qkv = eqx.tree_at(lambda layer: (layer.weight, layer.bias), layer, drawn)
         self.output = jr.normal(keys[1], (d, d)) / math.sqrt(d)
-        self.qkv_bias, self.output_bias = jnp.zeros(3 * d), jnp.zeros(d)
+        self.output_bias = jnp.zeros(d)
         self.operator = eqx.filter_vmap(lambda key: operator(key=key))(jr.split(keys[2], heads))
         self.heads, self.share, self.rows = heads, share, rows
 
@@ -71,8 +73,12 @@ class RowAttention(eqx.Module):
         *,
         mask: Bool[Array, "time time"] | None = None,
         last: bool = False,
+        prefix: Prefix | None = None,
     ) -> Float[Array, "out d"]:
         """Attend; with `last`, only the last position asks, at the cost of one.
+
+        With a `prefix` its keys and values stand before those of the tokens: all positions read
+        them, and nothing comes out for them. Not for operators of a fixed number of tokens.
 
         Raises:
             ValueError: a mask (causal use too): the operators know of none.
@@ -83,6 +89,11 @@ class RowAttention(eqx.Module):
                 "build the block with causal=False."
             )
         queries, keys, values = self._heads(x, last)
+        if prefix is not None:
+            keys, values = (
+                jnp.concatenate([_split(given, self.heads), own], axis=1)
+                for given, own in zip(prefix, (keys, values), strict=True)
+            )
 
         def answers(queries: Array) -> Array:
             return _each(lambda op, a, v: op.apply(a, v))(
@@ -110,8 +121,7 @@ class RowAttention(eqx.Module):
 
     def values(self, x: Float[Array, "time d"]) -> Float[Array, "heads time d_head"]:
         """V."""
-        d = x.shape[-1]
-        return _split(x @ self.qkv[2 * d :].T + self.qkv_bias[None, 2 * d :], self.heads)
+        return _split(self._project(x, slice(2 * x.shape[-1], None)), self.heads)
 
     def joined(self, answers: Float[Array, "heads out d_head"]) -> Float[Array, "out d"]:
         """The heads' answers side by side, mixed."""
@@ -122,13 +132,18 @@ class RowAttention(eqx.Module):
         """Queries (heads, out, d_head), keys and values (heads, time, d_head)."""
         d = x.shape[-1]
         if last:
-            queries = x[-1:] @ self.qkv[:d].T + self.qkv_bias[None, :d]
-            rest = x @ self.qkv[d:].T + self.qkv_bias[None, d:]
+            queries = self._project(x[-1:], slice(None, d))
+            rest = self._project(x, slice(d, None))
         else:
-            together = x @ self.qkv.T + self.qkv_bias[None]
+            together = self._project(x, slice(None))
             queries, rest = together[:, :d], together[:, d:]
         keys, values = rest[:, :d], rest[:, d:]
         return _split(queries, self.heads), _split(keys, self.heads), _split(values, self.heads)
+
+    def _project(self, x: Array, rows: slice) -> Array:
+        """Some rows of `qkv` applied to (time, d)."""
+        assert self.qkv.bias is not None
+        return x @ self.qkv.weight[rows].T + self.qkv.bias[None, rows]
 
 
 class KolmogorovArnoldAttention(RowAttention):
@@ -202,7 +217,7 @@ class GivenMaps(eqx.Module):
 
 def _split(x: Array, heads: int) -> Array:
     """(time, d) as (heads, time, d_head)."""
-    return jnp.swapaxes(x.reshape(x.shape[0], heads, -1), 0, 1)
+    return jnp.swapaxes(x.reshape(x.shape[0], heads, x.shape[1] // heads), 0, 1)
 
 
 def _logits(queries: Array, keys: Array) -> Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Key
 
-from ._attention import SoftmaxAttention
+from ._attention import Prefix, SoftmaxAttention
 
 
 class TransformerBlock(eqx.Module):
@@ -43,30 +43,38 @@ class TransformerBlock(eqx.Module):
         mlp_ratio: float = 4.0,
         activation: Callable = jax.nn.relu,
         norm: Literal["pre"] | None = "pre",
+        eps: float = 1e-5,
         bias: bool = True,
         causal: bool = False,
         key: Key[Array, ""],
     ) -> None:
-        """Build the block; `attention(d, heads, key=...)` builds its first branch."""
+        """Build the block; `attention(d, heads, key=...)` builds its first branch.
+
+        `eps` is what the layer norms add to a variance.
+        """
         key_attention, key_up, key_down = jr.split(key, 3)
         width = round(mlp_ratio * d)
         self.attention = attention(d, heads, key=key_attention)
         self.up = _linear(d, width, bias, key_up)
         self.down = _linear(width, d, bias, key_down)
-        self.norms = (eqx.nn.LayerNorm(d), eqx.nn.LayerNorm(d)) if norm == "pre" else None
+        norms = (eqx.nn.LayerNorm(d, eps=eps), eqx.nn.LayerNorm(d, eps=eps))
+        self.norms = norms if norm == "pre" else None
         self.activation = activation
         self.causal = causal
 
-    def __call__(self, x: Float[Array, "time d"], *, last: bool = False) -> Float[Array, "out d"]:
+    def __call__(
+        self, x: Float[Array, "time d"], *, last: bool = False, prefix: Prefix | None = None
+    ) -> Float[Array, "out d"]:
         """Move the stream through the block.
 
         With `last`, only the last position comes out, at the cost of one: for the final block of a
-        model that is read there.
+        model that is read there. A `prefix` goes to the attention, which has to take one.
         """
         before, between = self.norms or (_identity, _identity)
         mask = jnp.tril(jnp.ones((x.shape[0], x.shape[0]), bool)) if self.causal else None
         read = jax.vmap(before)(x)
-        x = (x[-1:] if last else x) + self.attention(read, mask=mask, last=last)  # pyright: ignore[reportCallIssue] (any module with that call)
+        more = {} if prefix is None else {"prefix": prefix}
+        x = (x[-1:] if last else x) + self.attention(read, mask=mask, last=last, **more)  # pyright: ignore[reportCallIssue] (any module with that call)
         return x + jax.vmap(self._net)(jax.vmap(between)(x))
 
     def _net(self, x: Float[Array, " d"]) -> Float[Array, " d"]:

@@ -1,6 +1,6 @@
 """A transformer for images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from engrax.core import named
 
+from ._attention import Prefix
 from ._patch_embedding import PatchEmbedding
 from ._row_attention import GivenMaps, RowAttention
 from ._transformer import TransformerBlock
@@ -36,9 +37,9 @@ class VisionTransformer(eqx.Module):
 
     The class token stands **last** (for softmax its place makes no difference), since the final
     block is computed for the last token alone. The net of a block has `mlp_ratio` times d units and
-    GELU. Matrices start from a normal distribution of .02, cut at two standard deviations, biases
-    and the class token at 0, operators as they like; under one key all of it but the operators is
-    the same whatever the attention.
+    GELU (`activation`); `eps` is what layer norms add to a variance. Matrices start from a normal
+    distribution of .02, cut at two standard deviations, biases and the class token at 0, operators
+    as they like; under one key all of it but the operators is the same whatever the attention.
 
     Raises:
         ValueError: patches that do not tile the image, heads that do not divide d, sizes below 1.
@@ -65,6 +66,8 @@ class VisionTransformer(eqx.Module):
         attention: Callable[..., eqx.Module] = RowAttention,
         classes: int = 10,
         mlp_ratio: float = 4.0,
+        activation: Callable[[Array], Array] = jax.nn.gelu,
+        eps: float = 1e-5,
         key: Key[Array, ""],
     ) -> None:
         """Build the model for images (channels, rows, columns)."""
@@ -74,15 +77,14 @@ class VisionTransformer(eqx.Module):
                 "each."
             )
         attended, embedded, drawn = (named(key, part) for part in ("blocks", "patches", "matrices"))
-        blocks = tuple(
-            TransformerBlock(
-                d, heads, attention=attention, mlp_ratio=mlp_ratio, activation=jax.nn.gelu, key=own
-            )
-            for own in jr.split(attended, depth)
-        )
+        build = eqx.Partial(
+            TransformerBlock, d, heads, attention=attention, mlp_ratio=mlp_ratio,
+            activation=activation, eps=eps,
+        )  # fmt: skip
+        blocks = tuple(build(key=own) for own in jr.split(attended, depth))
         embedding = PatchEmbedding(image, patch, d, key=embedded)
         self.token = jnp.zeros(d)
-        self.norm, self.head_bias = eqx.nn.LayerNorm(d), jnp.zeros(classes)
+        self.norm, self.head_bias = eqx.nn.LayerNorm(d, eps=eps), jnp.zeros(classes)
         matrices = {
             "embedding": embedding,
             "position": jnp.zeros((embedding.tokens + 1, d)),
@@ -106,18 +108,50 @@ class VisionTransformer(eqx.Module):
         return self.stack() if isinstance(self.stack, eqx.nn.Shared) else self.stack
 
     def __call__(
-        self, x: Float[Array, "channels rows columns"], *, maps: tuple[Array, ...] | None = None
+        self,
+        x: Float[Array, "channels rows columns"],
+        *,
+        maps: tuple[Array, ...] | None = None,
+        prefixes: Sequence[Prefix | None] | None = None,
+        prompt: Float[Array, "n d"] | None = None,
     ) -> Float[Array, " classes"]:
-        """Logits of one image.
+        """Logits of one image: `features` read by the head."""
+        features = self.features(x, maps=maps, prefixes=prefixes, prompt=prompt)
+        return self.head @ features + self.head_bias
 
-        With `maps`, one array (heads, tokens, tokens) a block, the attention layers take these for
-        their own maps, as in `GivenMaps`.
+    def features(
+        self,
+        x: Float[Array, "channels rows columns"],
+        *,
+        maps: tuple[Array, ...] | None = None,
+        prefixes: Sequence[Prefix | None] | None = None,
+        prompt: Float[Array, "n d"] | None = None,
+    ) -> Float[Array, " d"]:
+        """The class token at the end, normalized: what the head reads.
+
+        **Arguments:**
+
+        - `maps`: one array (heads, tokens, tokens) a block, which the attention layers take for
+          their own maps, as in `GivenMaps`.
+        - `prefixes`: for each block keys and values that its tokens read, too, or None.
+        - `prompt`: tokens that go through the whole model before the image's.
+
+        **Raises:** `ValueError` for prefixes of another number than blocks, or with maps.
         """
-        *blocks, final = self._given(maps)
+        blocks = self._given(maps)
+        given = (None,) * len(blocks) if prefixes is None else tuple(prefixes)
+        if len(given) != len(blocks) or (maps is not None and prefixes is not None):
+            raise ValueError(
+                f"VisionTransformer of {len(blocks)} blocks got {len(given)} prefixes"
+                f"{' and maps' if maps is not None else ''}; give one a block or None, and no maps "
+                "beside them."
+            )
         x = self._embedded(x)
-        for block in blocks:
-            x = block(x)
-        return self.head @ self.norm(final(x, last=True)[-1]) + self.head_bias
+        if prompt is not None:
+            x = jnp.concatenate([prompt, x])
+        for block, prefix in zip(blocks[:-1], given[:-1], strict=True):
+            x = block(x, prefix=prefix)
+        return self.norm(blocks[-1](x, last=True, prefix=given[-1])[-1])
 
     def inputs(self, x: Float[Array, "channels rows columns"]) -> Float[Array, "depth tokens d"]:
         """What the attention of each block reads."""

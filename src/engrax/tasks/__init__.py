@@ -23,6 +23,7 @@ from ._errors import DataFileError, DataNotFoundError
 from ._europarl import Europarl
 from ._factor_labels import FactorLabels, factor_labels
 from ._function_suite import FunctionData, FunctionTask, bessel_j0, function_suite
+from ._glyphs import GLYPH_STYLES, GlyphStyle, glyphs
 from ._group_task import Entries, GroupStream, GroupTask, group_task
 from ._groups import FiniteGroup, operation_table
 from ._idx import read_idx
@@ -48,6 +49,7 @@ from ._text import TEXTS, Text, load_text, text_bytes
 
 __all__ = [
     "DATASETS",
+    "GLYPH_STYLES",
     "TEXTS",
     "AssociativeRecall",
     "Availability",
@@ -68,6 +70,7 @@ __all__ = [
     "FullBatch",
     "FunctionData",
     "FunctionTask",
+    "GlyphStyle",
     "GroupStream",
     "GroupTask",
     "Labeled",
@@ -100,6 +103,7 @@ __all__ = [
     "factor_labels",
     "flip",
     "function_suite",
+    "glyphs",
     "group_task",
     "latent_inhibition",
     "load",

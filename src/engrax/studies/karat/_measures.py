@@ -133,7 +133,7 @@ def _covered(config: Config, raw: np.ndarray) -> np.ndarray:
 def _of_weights(model: VisionTransformer) -> dict[str, Any]:
     """How many weights of the query, key and value maps and of the nets are near 0."""
     blocks = model.blocks
-    matrices = [z for b in blocks for z in (b.attention.qkv, b.up.weight, b.down.weight)]  # pyright: ignore[reportAttributeAccessIssue] (attention of this study)
+    matrices = [z for b in blocks for z in (b.attention.qkv.weight, b.up.weight, b.down.weight)]  # pyright: ignore[reportAttributeAccessIssue] (attention of this study)
     flat = np.concatenate([np.asarray(z).ravel() for z in matrices])
     histogram, _ = np.histogram(flat, BINS)
     return {"near_zero": (np.abs(flat) < SMALL).mean(), "histogram": histogram / flat.size}

@@ -111,8 +111,9 @@ def chosen(attention: Any, choice: Choice) -> Any:
     """
     d = attention.output.shape[0]
     here = jnp.arange(3 * d) < 2 * d
-    qkv = jnp.where(here[:, None], attention.qkv * choice.interaction, attention.qkv)
-    attention = eqx.tree_at(lambda layer: layer.qkv, attention, qkv)
+    weight = attention.qkv.weight
+    weight = jnp.where(here[:, None], weight * choice.interaction, weight)
+    attention = eqx.tree_at(lambda layer: layer.qkv.weight, attention, weight)
     operator = attention.operator
     if not isinstance(operator, KANRowOperator) or operator.mix is None:
         return attention
