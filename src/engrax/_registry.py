@@ -14,7 +14,10 @@ ENTRY_POINTS = "engrax.studies"
 def studies() -> dict[str, importlib.metadata.EntryPoint]:
     """The installed studies by name, none of them imported."""
     found = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+    # Once the package `importlib_metadata` is imported, entries are of its own kind.
+    kind = importlib.metadata.EntryPoint
+    plain = (kind(entry.name, entry.value, entry.group) for entry in found)
+    return {entry.name: entry for entry in sorted(plain, key=lambda entry: entry.name)}
 
 
 def first_line(entry: importlib.metadata.EntryPoint) -> str:

@@ -29,6 +29,7 @@ COMMANDS = {
     "show": "show",
     "run": "run",
     "report": "report",
+    "track": "track",
     "data": "data",
     "check": "check",
     "bench": "bench",
@@ -43,6 +44,7 @@ usage: engrax COMMAND ...
   show STUDY            its paper, claims, rules and configurations
   run STUDY [options]   measure its claims; `engrax run STUDY --help` lists every option
   report [RUN...]       draw figures and page of finished runs again (of all in runs/)
+  track [RUN...]        send runs to MLflow, or what its server did not take before
   data                  data sets: what is found where, with checksum
   check                 whether this installation can run studies, in seven lines
   text COMMAND ...      train, use and look into language models; `engrax text` lists how

@@ -12,7 +12,18 @@ from typing import Annotated, Any
 import tyro
 
 from engrax._registry import studies, unknown
-from engrax.lab import Interrupted, Run, RunError, Study, plan_record, record, run_study
+from engrax.lab import (
+    Interrupted,
+    Run,
+    RunError,
+    Study,
+    join_processes,
+    leads,
+    plan_record,
+    record,
+    run_study,
+    unsent,
+)
 
 from ._claims import print_claims
 from ._errors import UsageError
@@ -38,6 +49,16 @@ class Options:
     """Run folder; runs/STUDY-SCALE-TIME if not given."""
     resume: bool = False
     """Go on with the run in --out, or with the newest unfinished one of the study in runs/."""
+    track: Annotated[str, tyro.conf.arg(metavar="URI")] = ""
+    """MLflow server that gets parameters, metrics, claims and figures, such as http://HOST:5000."""
+    cluster: Annotated[str, tyro.conf.arg(metavar="auto|HOST:PORT")] = ""
+    """Ray cluster whose machines share the seeds; auto is the one that runs on this machine."""
+    store: Annotated[str, tyro.conf.arg(metavar="FOLDER|ADDRESS")] = ""
+    """Where the machines of --cluster keep checkpoints: a folder that all share, or an address of
+    fsspec such as s3://BUCKET/PATH; the run folder if not given."""
+    mesh: Annotated[str, tyro.conf.arg(metavar="data=DEVICES")] = ""
+    """Spread the batches of each model over so many devices; over several processes where Slurm or
+    ENGRAX_COORDINATOR, ENGRAX_PROCESSES and ENGRAX_PROCESS say so."""
     checkpoint_every: float | None = None
     """Seconds of work between two checkpoints, the most that a killed run loses, or one chunk if
     that takes longer; 0: after every chunk. If not given, 20 times what a checkpoint costs."""
@@ -47,6 +68,8 @@ class Options:
 
 def run(args: list[str]) -> int:
     """Runs a study and prints its verdicts."""
+    if any(arg.partition("=")[0] == "--mesh" for arg in args):
+        join_processes()  # before anything is computed
     name, rest = _study_name(args)
     if name is None:
         return _general_help(rest)
@@ -61,6 +84,8 @@ def run(args: list[str]) -> int:
 def _measure(study: Study, options: Options, config: Any, out: Path, command: str) -> int:
     if config.seeds < 1:
         raise UsageError(f"--seeds takes a whole number of at least 1, got {config.seeds}")
+    if options.store and not options.cluster:
+        raise UsageError("--store is where the machines of --cluster keep checkpoints; give both")
     claims = _claims(study, options)
     if options.record:
         try:
@@ -79,11 +104,19 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
                 resume=options.resume,
                 every=options.checkpoint_every,
                 command=command,
-                progress=display.update,
+                progress=display.update if leads() else lambda where: None,
                 warn=display.warn,
+                track=options.track,
+                cluster=options.cluster,
+                store=options.store,
+                mesh=options.mesh,
             )
         except Interrupted as stop:
-            raise Interrupted(stop.folder, _resume(command, options, out)) from None
+            raise Interrupted(
+                stop.folder if leads() else out, _resume(command, options, out)
+            ) from None
+    if not leads():  # another process of the same run says it
+        return _diverged(done)
     if done.judgements:
         print_claims(done)
     else:
@@ -94,7 +127,8 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
     print(f"page:    {out / 'report.html'}\nrecords: {out / 'records.nc'}")
     if options.record:
         print(f"ledger:  {record(done, RESULTS)}")
-    return _diverged(done)
+    # A server that went away does not undo the run, but whoever waits for it should know.
+    return _diverged(done) or (1 if options.track in unsent(out) else 0)
 
 
 def _diverged(done: Run) -> int:

@@ -2,6 +2,7 @@
 
 from ._compose import Observe, Repeat, Serial, Then, observe, repeat, serial, then
 from ._draws import draw_normal, draw_uniform
+from ._footprint import Footprint, footprint, nbytes
 from ._gradient_learner import (
     AccuracyOn,
     Differentiated,
@@ -12,6 +13,7 @@ from ._gradient_learner import (
     in_parts,
     rebuild,
 )
+from ._mesh import data_mesh, spread
 from ._metaplastic import metaplastic
 from ._patches import image_columns, patches
 from ._path_mask import Paths, path_mask
@@ -34,6 +36,7 @@ __all__ = [
     "Batch",
     "Checkpoints",
     "Differentiated",
+    "Footprint",
     "GradientLearner",
     "Grid",
     "Learner",
@@ -53,13 +56,16 @@ __all__ = [
     "chunk_length",
     "correct",
     "cross_entropy",
+    "data_mesh",
     "default_placement",
     "draw_normal",
     "draw_uniform",
+    "footprint",
     "image_columns",
     "in_parts",
     "metaplastic",
     "named",
+    "nbytes",
     "observe",
     "patches",
     "path_mask",
@@ -67,6 +73,7 @@ __all__ = [
     "repeat",
     "serial",
     "simulate",
+    "spread",
     "straight_through",
     "then",
 ]

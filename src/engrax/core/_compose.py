@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from ._system import State, System, named
+from ._mesh import spread
+from ._system import Batch, State, System, named
 
 Record = Mapping[str, Array]
 
@@ -33,6 +34,7 @@ class Serial(System):
         new = {}
         for name, part in zip(self.names, self.parts, strict=True):
             new[name], input = part.step(state[name], input)
+            input = spread(input) if isinstance(input, Batch) else input
         return new, input
 
 

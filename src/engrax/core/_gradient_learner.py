@@ -10,6 +10,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from ._mesh import spread
 from ._system import Batch, Learner, State, named
 
 
@@ -81,7 +82,7 @@ class GradientLearner(Learner):
 
     def differentiate(self, state: State, input: Batch) -> Differentiated:
         """The loss and its gradient on a batch, of which nothing has been learned yet."""
-        model = self.model(state)
+        model, input = self.model(state), spread(input)
         key, now = jr.split(state["key"])
         trained, fixed = eqx.partition(model, self.trained(model))
 

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key, PyTree
 
+from ._mesh import DATA, over, placed, whole
 from ._system import State, System
 
 Grid = Mapping[str, tuple[Callable[[Any], PyTree], Any]]
@@ -68,6 +69,7 @@ def simulate(
     checkpoints: Checkpoints | None = None,
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    mesh: Mesh | None = None,
 ) -> Simulation:
     """Runs `system` for `ticks` ticks, once a seed and cell of the grid, all in one program.
 
@@ -85,6 +87,9 @@ def simulate(
     - `placement`: `"map"` runs one run after another on each device, `"vmap"` all at once. On a
       CPU `map` is faster for all but the smallest systems; it is the default there.
     - `chunk`: ticks a call; progress, checkpoints and stopping happen between chunks.
+    - `mesh`: of `data_mesh`; each run has all its devices, over which the examples of its batches
+      are spread, and the runs go one after another. Without one the runs are spread over the
+      devices.
     - `checkpoints`, `progress`, `stop`: what to do between chunks; `progress` gets the tick.
 
     **Raises:** `ValueError` where `seeds`, `ticks` or the grid make no sense, where a record is no
@@ -93,13 +98,14 @@ def simulate(
     ids = _seed_ids(seeds)
     if ticks < 1:
         raise ValueError(f"ticks must be at least 1, got {ticks}")
-    if (placement := placement or default_placement()) not in ("map", "vmap"):
+    placement = placement or (default_placement() if mesh is None else "map")
+    if placement not in ("map", "vmap"):
         raise ValueError(f"placement is 'map' or 'vmap', got {placement!r}")
     sweep = _Sweep.of(system, grid or {})
     runs = len(ids) * math.prod(sweep.shape)
-    mesh = _mesh(runs)
+    devices = mesh or _mesh(runs)
     # The first run once more, as often as it takes for every device to get as many runs.
-    run = np.append(np.arange(runs), np.zeros(-runs % mesh.size, int))
+    run = np.append(np.arange(runs), np.zeros(0 if mesh else -runs % devices.size, int))
     seed, cell = np.divmod(run, math.prod(sweep.shape))
     keys = jax.vmap(jr.fold_in, (None, 0))(key, ids[seed])
     values = [jnp.asarray(v[cell]) for v in sweep.values]
@@ -111,7 +117,7 @@ def simulate(
 
     # What may be found again is not drawn for its shapes alone.
     state = jax.eval_shape(fresh) if checkpoints else fresh()
-    emitted = _shapes(system, state)
+    emitted = emitted_shapes(system, state)
     records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
     diverged, done = np.full(runs, -1, np.int64), 0
     if checkpoints:
@@ -122,19 +128,20 @@ def simulate(
         else:
             state = fresh()
 
-    replicated, spread = (NamedSharding(mesh, PartitionSpec(*s)) for s in ((), ("run",)))
+    split = () if mesh else ("run",)
+    replicated, spread = (NamedSharding(devices, PartitionSpec(*s)) for s in ((), split))
     # A copy: the state is donated, and what the caller passed in is the caller's.
-    state = jax.device_put(state, spread, may_alias=False)
-    values = jax.device_put(values, spread)
+    state, values = placed(state, spread, copy=True), placed(values, spread)
     arrays, static = eqx.partition(system, eqx.is_array)
-    arrays = jax.device_put(arrays, replicated)
+    arrays = placed(arrays, replicated)
     chunk = chunk or chunk_length(ticks)
     while done < ticks:
         length = min(chunk, ticks - done)
-        clock = jax.device_put(np.int32(done), replicated)
-        state, out, finite = _advance(
-            (arrays, clock, values), state, static, sweep.spots, length, placement, mesh
-        )
+        clock = placed(np.int32(done), replicated)
+        with over(mesh):
+            state, out, finite = _advance(
+                (arrays, clock, values), state, static, sweep.spots, length, placement, devices
+            )
         out, finite = jax.device_get((out, finite))
         for name, record in out.items():
             records[name][:, done : done + length] = record[:runs]
@@ -248,9 +255,11 @@ def _advance(
             return jax.vmap(one)((state, values))
         return jax.lax.map(one, (state, values))
 
-    whole, split = PartitionSpec(), PartitionSpec("run")
+    if DATA in mesh.axis_names:
+        return whole(block(*kept, state))
+    all_of, split = PartitionSpec(), PartitionSpec("run")
     return jax.shard_map(
-        block, mesh=mesh, in_specs=(whole, whole, split, split), out_specs=split, check_vma=False
+        block, mesh=mesh, in_specs=(all_of, all_of, split, split), out_specs=split, check_vma=False
     )(*kept, state)
 
 
@@ -296,7 +305,7 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     return ids.astype(np.uint32)
 
 
-def _shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
+def emitted_shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what a tick emits, after checking that state and record can be run."""
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
     if not jax.tree.leaves(one):

@@ -34,10 +34,12 @@ from ._intervals import (
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._ledger import plan_record, record, studies_table, write_table
 from ._manifest import read_json, write, write_json
+from ._processes import join_processes, leads
 from ._report import redraw, render_report
 from ._run import Progress, judgeable, run_study
 from ._stopping import stoppable
 from ._study import Arm, Paper, Reference, Study, Tuning, known, load_study
+from ._tracking import Tracker, TrackingError, unsent
 
 __all__ = [
     "Arm",
@@ -57,6 +59,8 @@ __all__ = [
     "Run",
     "RunError",
     "Study",
+    "Tracker",
+    "TrackingError",
     "Tuning",
     "UnknownName",
     "Verdict",
@@ -73,11 +77,13 @@ __all__ = [
     "format_estimate",
     "format_method",
     "format_rule",
+    "join_processes",
     "judge",
     "judge_claim",
     "judge_part",
     "judgeable",
     "known",
+    "leads",
     "load_run",
     "load_study",
     "non_inferior",
@@ -94,6 +100,7 @@ __all__ = [
     "stoppable",
     "studies_table",
     "t_interval",
+    "unsent",
     "write",
     "write_json",
     "write_table",

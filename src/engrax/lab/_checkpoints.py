@@ -70,7 +70,7 @@ class ArmCheckpoints:
             # The seal goes first: without it what is left of an unfinished save does not count.
             self._seal(tick).unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _checkpointer() as checkpointer:
                 checkpointer.save(path, jax.tree.map(_plain, kept))
             seal(path, self._seal(tick))
             self._drop_old()
@@ -146,10 +146,21 @@ def _one_line(path: Path) -> Iterator[None]:
 def _restored(path: Path, like: PyTree) -> PyTree:
     form = jax.tree.map(_form, like)
     check_arrays(path, max(leaf.nbytes for leaf in jax.tree.leaves(form)))
-    with warnings.catch_warnings(), ocp.StandardCheckpointer() as checkpointer:
+    with warnings.catch_warnings(), _checkpointer() as checkpointer:
         warnings.simplefilter("ignore")  # Orbax warns that arrays come back on the host
         found = checkpointer.restore(path, form)
     return jax.tree.map(_typed, like, found)
+
+
+def _checkpointer() -> ocp.StandardCheckpointer:
+    """Orbax's, which waits for no other process: the first alone keeps checkpoints."""
+    if jax.process_count() == 1:
+        return ocp.StandardCheckpointer()
+    mine = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=mine, active_processes={mine}, barrier_sync_key_prefix="engrax"
+    )
+    return ocp.StandardCheckpointer(multiprocessing_options=alone)
 
 
 Leaf = jax.Array | np.ndarray | jax.ShapeDtypeStruct

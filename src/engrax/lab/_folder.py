@@ -36,8 +36,10 @@ MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
 FIGURES = "figures"
 REPORT = "report.html"
-UNSEALED = (CHECKPOINTS, LOCK)
-"""What the manifest leaves out: checkpoints have seals of their own, and the lock holds nothing."""
+TRACKING = "tracking"
+UNSEALED = (CHECKPOINTS, LOCK, TRACKING)
+"""What the manifest leaves out: checkpoints have seals of their own, the lock holds nothing,
+and what a server is to get bears on no result."""
 
 
 @dataclasses.dataclass(frozen=True)

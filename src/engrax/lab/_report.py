@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from . import figures
-from ._folder import CHECKPOINTS, FIGURES, MANIFEST, REPORT, Run
+from ._folder import FIGURES, MANIFEST, REPORT, UNSEALED, Run
 from ._format import decimals, format_estimate, format_method, format_rule, format_value
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
@@ -233,5 +233,5 @@ def redraw(run: Run) -> Path:
     write(page, render_report(run, drawn))
     for figure in drawn.values():
         plt.close(figure)  # one made by pyplot would otherwise live on
-    seal(run.folder, run.folder / MANIFEST, skip=(CHECKPOINTS,))
+    seal(run.folder, run.folder / MANIFEST, skip=UNSEALED)
     return page

@@ -1,5 +1,6 @@
 """Runs a study: tunes, simulates, judges, draws, and keeps it all in a folder."""
 
+import contextlib
 import dataclasses
 import math
 import shutil
@@ -15,8 +16,18 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import xarray as xr
+from jax.sharding import Mesh
 
-from engrax.core import Grid, Simulation, State, Stopped, axis_values, named, simulate
+from engrax.core import (
+    Checkpoints,
+    Grid,
+    Simulation,
+    State,
+    Stopped,
+    axis_values,
+    named,
+    simulate,
+)
 
 from ._checkpoints import ArmCheckpoints
 from ._claims import judge
@@ -24,9 +35,19 @@ from ._errors import Interrupted, RunError
 from ._folder import CHECKPOINTS, Folder, Run
 from ._host import computed_once
 from ._manifest import read_sealed, write_sealed
+from ._memory import check_memory
+from ._processes import (
+    SharedCheckpoints,
+    agreed,
+    asked_mesh,
+    folder_of_its_own,
+    leads,
+    share_files,
+)
 from ._report import redraw
 from ._stopping import stoppable
 from ._study import Arm, Claim, LazyArm, Reference, Study, Tuning, known
+from ._tracking import Tracked
 
 FIRST_CALIBRATION_SEED = 1000
 """Seeds from here on tune; claims use 0, 1, 2, ..."""
@@ -57,6 +78,10 @@ def run_study(
     command: str = "",
     progress: Callable[[Progress], None] = lambda progress: None,
     warn: Callable[[str], None] = lambda sentence: None,
+    track: str = "",
+    cluster: str = "",
+    store: str = "",
+    mesh: str = "",
 ) -> Run:
     """Runs the arms of a study, and leaves everything in the folder `out`.
 
@@ -70,26 +95,48 @@ def run_study(
     - `every`: seconds of work between two checkpoints, which is what the death of the process
       costs, or one chunk if that takes longer; 20 times what a checkpoint costs if `None`.
     - `command`: what a person typed; kept in the folder.
+    - `track`: the address of an MLflow server that gets the run; none where empty. What it does
+      not take is kept in the folder, and `Tracker.send` sends it later.
+    - `cluster`: the address of a Ray cluster whose machines share the seeds, "auto" for the one on
+      this machine; `store`: where they keep checkpoints, a folder or any address of fsspec, the
+      run folder where empty.
+    - `mesh`: "data=8" spreads the batches of each model over 8 devices, which may belong to several
+      processes of `jax.distributed`; the first of them writes `out`.
     - `progress`, `warn`: called between chunks, and with one sentence where something was mended.
 
     **Raises:** `RunError` and its kinds: unknown names, a folder of another run or in use by
-    another process, no room to write, `Interrupted` after a SIGINT or SIGTERM, once the chunk in
-    flight is finished and kept.
+    another process, no room to write, too many seeds for the memory, a server at `track`, a
+    `cluster` or a `store` that does not answer at the start; `Interrupted` after a SIGINT or
+    SIGTERM, once the chunk in flight is finished and kept.
     """
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
     wanted = study.select(claims)
     arms = _built(study, study.arms(config), None if claims is None else wanted)
-    opened = Folder.open(
-        out, study, scale, config, wanted, resume=resume, command=command, warn=warn
-    )
-    begun = time.monotonic()
-    with opened as folder, stoppable() as stop:
-        runner = _Runner(folder, int(config.seeds), arms, every, progress, warn, stop)
+    devices = asked_mesh(mesh)
+    if cluster and devices:
+        raise RunError("--mesh has one model on many devices, --cluster many models; choose one")
+    tracked = Tracked(track if leads() else "", warn)
+    if not cluster:
+        check_memory(arms, config.seeds)
+    with contextlib.ExitStack() as held:
+        runs: Callable[..., _Runner] = partial(_Runner, mesh=devices)
+        if cluster:
+            runs = _on_cluster(held, cluster, store, study, config)
+        out = held.enter_context(folder_of_its_own(out))
+        opened = Folder.open(
+            out, study, scale, config, wanted, resume=resume, command=command, warn=warn
+        )
+        folder, begun = held.enter_context(opened), time.monotonic()
+        stop = agreed(held.enter_context(stoppable()))
+        tracked.begin(folder.run(study, xr.DataTree()))
+        share_files(folder.path / "tuning")
+        runner = runs(folder, int(config.seeds), arms, every, progress, warn, stop)
         try:
             tree = runner.tree()
         except Stopped:
             folder.add_minutes((time.monotonic() - begun) / 60)
+            tracked.stopped(folder.run(study, xr.DataTree()))
             raise Interrupted(folder.path) from None
         progress(Progress("", len(arms), len(arms), "drawing", 0, 1))
         folder.write_records(tree)
@@ -99,6 +146,7 @@ def run_study(
         run = dataclasses.replace(run, judgements=judged, minutes=minutes)
         folder.finish(run)
         redraw(run)
+        tracked.send(run)
     return run
 
 
@@ -112,6 +160,7 @@ class _Runner:
     warn: Callable[[str], None]
     stop: Callable[[], bool]
     finals: dict[str, State] = dataclasses.field(default_factory=dict)
+    mesh: Mesh | None = None
     chosen: dict[str, Arm] = dataclasses.field(default_factory=dict)
     """Arms as they run: with their tuned numbers."""
     calibrations: dict[tuple[str, int], State] = dataclasses.field(default_factory=dict)
@@ -150,6 +199,9 @@ class _Runner:
         """Where checkpoints of an arm are."""
         return self.folder.path / CHECKPOINTS / name
 
+    def _checkpoints(self, folder: Path) -> Checkpoints:
+        return SharedCheckpoints(ArmCheckpoints(folder, every=self.every, warn=self.warn))
+
     def _seeds(self, arm: Arm) -> int:
         return arm.seeds or self.seeds
 
@@ -165,9 +217,10 @@ class _Runner:
             start=self._start(name, arm, self.finals, seeds, arm.grid),
             placement=arm.placement,
             chunk=arm.chunk,
-            checkpoints=ArmCheckpoints(self._kept(name), every=self.every, warn=self.warn),
+            checkpoints=self._checkpoints(self._kept(name)),
             progress=lambda tick: told("running", tick, arm.ticks),
             stop=self.stop,
+            mesh=self.mesh,
         )
 
     def _start(
@@ -214,8 +267,9 @@ class _Runner:
             start=self._start(name, arm, needs, seeds, grid),
             placement=arm.placement,
             chunk=arm.chunk,
-            checkpoints=ArmCheckpoints(kept, every=self.every, warn=self.warn),
+            checkpoints=self._checkpoints(kept),
             stop=self.stop,
+            mesh=self.mesh,
         )
 
     def _tuned(
@@ -231,24 +285,7 @@ class _Runner:
         for done in self._kept(name).glob("tuning-*"):
             shutil.rmtree(done, ignore_errors=True)
         values, scores = stored["values"], stored["scores"]
-        table = np.asarray(scores, float)
-        best = values[int(np.argmax([_mean(row) for row in table]))]
-        system = arm.system
-        chosen = jax.tree.leaves(tuning.where(system))
-        system = eqx.tree_at(
-            lambda s: jax.tree.leaves(tuning.where(s)),
-            system,
-            [jnp.full_like(leaf, best) for leaf in chosen],
-        )
-        data = xr.Dataset(
-            {"score": (("tuned_value", "calibration_seed"), table)},
-            {
-                "tuned_value": values,
-                "calibration_seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1]),
-            },
-            {"best": best},
-        )
-        return dataclasses.replace(arm, system=system), data
+        return _best(arm, tuning, values, scores)
 
     def _stored(self, path: Path) -> dict[str, Any] | None:
         """The table of an earlier session, if it is there and whole."""
@@ -294,6 +331,30 @@ class _Runner:
                 f"{(tuning.seeds, len(values))}"
             )
         return scores.T
+
+
+def _best(
+    arm: Arm, tuning: Tuning, values: list[float], scores: list[list[float]]
+) -> tuple[Arm, xr.Dataset]:
+    """The arm with the value that scores best, and the scores (value, seed) as a table."""
+    table = np.asarray(scores, float)
+    best = values[int(np.argmax([_mean(row) for row in table]))]
+    system = arm.system
+    chosen = jax.tree.leaves(tuning.where(system))
+    system = eqx.tree_at(
+        lambda s: jax.tree.leaves(tuning.where(s)),
+        system,
+        [jnp.full_like(leaf, best) for leaf in chosen],
+    )
+    data = xr.Dataset(
+        {"score": (("tuned_value", "calibration_seed"), table)},
+        {
+            "tuned_value": values,
+            "calibration_seed": FIRST_CALIBRATION_SEED + np.arange(table.shape[1]),
+        },
+        {"best": best},
+    )
+    return dataclasses.replace(arm, system=system), data
 
 
 def _mean(scores: np.ndarray) -> float:
@@ -353,10 +414,31 @@ def _built(
     while ask:
         name = known(f"arm of {study.name}", ask.pop(), arms)
         if name not in built:
-            given = arms[name]
-            arm = built[name] = given if isinstance(given, Arm | Reference) else given()
+            arm = built[name] = _built_arm(study, arms, name)
             ask.extend(arm.needs if isinstance(arm, Arm) else ())
     return {name: built[name] for name in arms if name in built}
+
+
+def _built_arm(study: Study, arms: Mapping[str, LazyArm], name: str) -> Arm | Reference:
+    """One arm alone."""
+    given = arms[known(f"arm of {study.name}", name, arms)]
+    return given if isinstance(given, Arm | Reference) else given()
+
+
+def _on_cluster(
+    held: contextlib.ExitStack, address: str, store: str, study: Study, config: Any
+) -> Callable[..., _Runner]:
+    """What runs arms on the cluster there, which is left when `held` ends.
+
+    **Raises:** `RunError` where the store cannot be written, or no cluster answers.
+    """
+    from ._cluster import ClusterRunner, absolute, check_store  # Ray only where it is asked for
+    from ._ray import connected
+
+    store = absolute(store) if store else ""
+    check_store(store)
+    ray = held.enter_context(connected(address))
+    return partial(ClusterRunner, ray=ray, store=store, study=study, config=config)
 
 
 def _check_seeds(config: Any) -> None:

@@ -217,7 +217,7 @@ class GivenMaps(eqx.Module):
 
 def _split(x: Array, heads: int) -> Array:
     """(time, d) as (heads, time, d_head)."""
-    return jnp.swapaxes(x.reshape(x.shape[0], heads, -1), 0, 1)
+    return jnp.swapaxes(x.reshape(x.shape[0], heads, x.shape[1] // heads), 0, 1)
 
 
 def _logits(queries: Array, keys: Array) -> Array:
