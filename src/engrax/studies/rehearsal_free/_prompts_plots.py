@@ -84,8 +84,7 @@ def _final(run: Any, shown: list[str]) -> Figure:
     for panel in grid:
         panel.grid(visible=False, axis="y")
     with figures.style():
-        figure.tight_layout(rect=(0, 0.09, 1, 1))
-        figure.legend(loc="lower center", ncols=3)
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
