@@ -1,6 +1,5 @@
 """Which interpreter times which topic, and what is said where a peer is not there."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -49,6 +48,12 @@ def test_starts_are_timed_in_processes_that_must_succeed(tmp_path: Path) -> None
         start.seconds(bad, str(tmp_path))
 
 
-def test_the_page_on_starts_is_that_of_its_ledger() -> None:
+def test_starts_are_drawn_between_their_marks_on_the_page() -> None:
     page = start.PAGE.read_text(encoding="utf-8")
-    assert start.drawn(page, json.loads(start.LEDGER.read_text(encoding="utf-8"))) == page
+    taken = {"engrax list": {"warm": 0.051}, "a study": {"cold": 61.0, "warm": 9.5}}
+    made = start.drawn(page, {"machine": {"cores": "2"}, "seconds": taken})
+    assert "| `engrax list` |  | 0.05 s |" in made
+    assert "| `a study` | 61.00 s | 9.50 s |" in made
+    assert "Measured on: cores 2." in made
+    assert start.drawn(made, {"machine": {"cores": "2"}, "seconds": taken}) == made
+    assert made.startswith(page[: page.index("<!-- start -->")])
