@@ -24,7 +24,7 @@ VARIABLES = {
 
 
 ALONE = {"start"}
-"""Topics without a peer."""
+"""Topics without a peer, which run only where they are named."""
 OWN = {"continual": "avalanche"}
 """The environment in which a topic runs, if its peer cannot be in ours."""
 INTERPRETERS = {"ENGRAX_BRIAN": "brian"}
@@ -84,7 +84,7 @@ def main() -> int:
         if (python := interpreter(environment)).exists():
             os.environ.setdefault(variable, str(python.absolute()))
     worst = 0
-    for topic in TOPICS if "all" in asked else asked:
+    for topic in sorted({*TOPICS} - ALONE) if "all" in asked else asked:
         if reason := missing(topic):
             print(f"benchmarks: {reason}", file=sys.stderr)
             worst = max(worst, 0 if "all" in asked else 1)
