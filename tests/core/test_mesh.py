@@ -74,7 +74,9 @@ def test_two_processes_give_them_too_and_the_first_one_writes(tmp_path, alone) -
     ]  # fmt: skip
     (first, _), (second, _) = map(end, both)
     assert "Training in two places gives a smaller loss" in first
-    assert [line for line in second.splitlines() if "[Gloo]" not in line] == []
+    # What Gloo says of its ranks may be cut into by what another of its threads says.
+    said = [line for line in second.splitlines() if "Gloo" not in line and "ranks" not in line]
+    assert said == []
     assert [path.name for path in tmp_path.iterdir()] == ["over"]
     same(tmp_path / "over", alone)
 

@@ -93,7 +93,7 @@ def test_a_choice_without_logits_has_none_and_no_way_to_them():
     np.testing.assert_array_equal(silent.logits(X), 0)
     gradient = eqx.filter_grad(lambda a: jnp.square(a(X)).sum())(silent)
     np.testing.assert_array_equal(gradient.qkv.weight[: 2 * CONFIG.d], 0)
-    np.testing.assert_array_equal(gradient.qkv_bias[: 2 * CONFIG.d], 0)
+    np.testing.assert_array_equal(gradient.qkv.bias[: 2 * CONFIG.d], 0)
     assert float(jnp.abs(gradient.qkv.weight[2 * CONFIG.d :]).max()) > 0
 
 
@@ -171,7 +171,7 @@ def test_a_student_learns_all_but_the_maps_of_its_teacher():
     x = jr.normal(jr.key(1), (1, 28, 28))
     gradient = eqx.filter_jit(eqx.filter_grad(lambda m: m(x).sum()))(model)
     assert not any(np.asarray(z).any() for z in jax.tree.leaves(gradient.teacher))
-    np.testing.assert_array_equal(gradient.student.stack[0].attention.qkv[: 2 * CONFIG.d], 0)
+    np.testing.assert_array_equal(gradient.student.stack[0].attention.qkv.weight[: 2 * CONFIG.d], 0)
     other = transformer(CONFIG, "fourier", Choice(2), key=jr.key(9))
     final = {"learner": {"model": eqx.filter(other, eqx.is_array)}}
     step = learner(CONFIG, build, epochs=1, per_epoch=4, trainable=student_alone)

@@ -71,7 +71,7 @@ class ArmCheckpoints:
             self._seal(tick).unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
             with _checkpointer() as checkpointer:
-                checkpointer.save(path, jax.tree.map(_plain, kept))
+                checkpointer.save(path, jax.tree.map(plain, kept))
             seal(path, self._seal(tick))
             self._drop_old()
         self.saved_at = time.monotonic()
@@ -149,7 +149,7 @@ def _restored(path: Path, like: PyTree) -> PyTree:
     with warnings.catch_warnings(), _checkpointer() as checkpointer:
         warnings.simplefilter("ignore")  # Orbax warns that arrays come back on the host
         found = checkpointer.restore(path, form)
-    return jax.tree.map(_typed, like, found)
+    return jax.tree.map(typed, like, found)
 
 
 def _checkpointer() -> ocp.StandardCheckpointer:
@@ -170,7 +170,8 @@ def _is_key(leaf: Leaf) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _plain(leaf: jax.Array | np.ndarray) -> np.ndarray:
+def plain(leaf: jax.Array | np.ndarray) -> np.ndarray:
+    """A leaf of a state as an array of the host; of typed keys their data."""
     return np.asarray(jr.key_data(leaf) if _is_key(leaf) else leaf)
 
 
@@ -181,5 +182,6 @@ def _form(leaf: Leaf) -> np.ndarray:
     return np.empty(leaf.shape, leaf.dtype)
 
 
-def _typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
+def typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
+    """What `plain` gave, typed keys again where `like` has them."""
     return jr.wrap_key_data(jnp.asarray(found)) if _is_key(like) else found

@@ -1,8 +1,9 @@
 """One run by several processes of `jax.distributed`: the first writes, and tells the others."""
 
 import contextlib
+import io
+import json
 import os
-import pickle
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ from jaxtyping import PyTree
 
 from engrax.core import Checkpoints, data_mesh
 
+from ._checkpoints import plain, typed
 from ._errors import RunError
-from ._sent import packed, unpacked
 
 COORDINATOR, PROCESSES, PROCESS = "ENGRAX_COORDINATOR", "ENGRAX_PROCESSES", "ENGRAX_PROCESS"
 """Environment variables: HOST:PORT of the first process, how many there are, and which this is."""
@@ -100,14 +101,14 @@ def folder_of_its_own(out: Path) -> Iterator[Path]:
 
 
 def share_files(folder: Path) -> None:
-    """Gives every process the files that the first has in a folder."""
+    """Gives every process the text files that the first has in a folder."""
     if alone():
         return
-    here = {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
-    for name, content in pickle.loads(told(pickle.dumps(here))).items():  # noqa: S301 - our own
+    here = {path.name: path.read_text() for path in folder.glob("*") if path.is_file()}
+    for name, content in json.loads(told(json.dumps(here).encode())).items():
         if not leads():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
+            (folder / name).write_text(content)
 
 
 def agreed(stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -131,6 +132,27 @@ class SharedCheckpoints:
         found = self.own.restore(like) if leads() else None
         if alone():
             return found
-        content = pickle.dumps(found and (found[0], packed(found[1])))
-        kept = pickle.loads(told(content))  # noqa: S301 - our own
-        return kept and (kept[0], unpacked(kept[1]))
+        content = told(b"" if found is None else _sent(*found))
+        return found if leads() else _received(content, like)
+
+
+def _sent(tick: int, kept: PyTree) -> bytes:
+    """A checkpoint as arrays alone; who receives it knows its form."""
+    content = io.BytesIO()
+    np.savez(content, np.array(tick), *(plain(leaf) for leaf in jax.tree.leaves(kept)))
+    return content.getvalue()
+
+
+def _received(content: bytes, like: PyTree) -> tuple[int, PyTree] | None:
+    """The checkpoint that was sent, in the form of `like`."""
+    if not content:
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        tick, *arrays = (file[f"arr_{i}"] for i in range(len(file.files)))
+    leaves, form = jax.tree.flatten(like)
+    # NumPy's format knows no bfloat16, and keeps its bytes.
+    arrays = [
+        array.view(leaf.dtype) if array.dtype.kind == "V" else array
+        for leaf, array in zip(leaves, arrays, strict=True)
+    ]
+    return int(tick), form.unflatten(map(typed, leaves, arrays))
