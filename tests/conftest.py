@@ -31,7 +31,7 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # The same examples at every run; compilation makes single examples slow, so no deadline.
 hypothesis.settings.register_profile(
-    "engrax", derandomize=True, deadline=None, max_examples=25, database=None
+    "engrax", derandomize=True, deadline=None, max_examples=15, database=None
 )
 hypothesis.settings.load_profile("engrax")
 
