@@ -1,6 +1,7 @@
 """The study: its learners in cases that are known, its claims on made-up runs, itself at smoke."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ from engrax.studies.hlop._learners import (
     weights,
 )
 from engrax.studies.hlop._measures import Interference, Subspaces
+from tests import made_run
 
 CONFIG = SCALES["smoke"]
 SIZES = (64, 12, 12, 10)
@@ -35,19 +37,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config=CONFIG, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CONFIG)
 
 
 def accuracies(*matrices, **more):

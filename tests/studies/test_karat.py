@@ -1,6 +1,7 @@
 """The study: what its arms are made of, its claims on made-up runs, itself at smoke."""
 
 import dataclasses
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -32,6 +33,7 @@ from engrax.studies.karat._models import (
 )
 from engrax.studies.karat._recall import recall_model
 from engrax.studies.karat._training import images, learner, optimizer, per_tick, plain_loss, ticks
+from tests import made_run
 
 VARIANTS = {
     "ranks", "full", "single_bases", "basis_pade", "basis_bspline", "simplex", "mixed_first",
@@ -48,19 +50,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config=CPU, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CPU)
 
 
 def arm(accuracies, **more):
@@ -321,4 +311,4 @@ def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     assert set(more) == {"ranks", "bases"}
     for figure in (*drawn.values(), *more.values()):
         figures.check_labels(figure)
-    assert set(plots(Made(CONFIG, cost=smoke["cost"]))) == {"cost"}
+    assert set(plots(Made(config=CONFIG, cost=smoke["cost"]))) == {"cost"}

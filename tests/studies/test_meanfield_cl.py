@@ -1,6 +1,7 @@
 """The study: its systems in cases that are known, its claims on made-up runs, itself at smoke."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from engrax.studies.meanfield_cl._perceptron import (
     fit,
 )
 from engrax.tasks import teacher_student
+from tests import made_run
 
 CONFIG = SCALES["smoke"]
 
@@ -36,19 +38,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config=CONFIG, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CONFIG)
 
 
 def tree(variables, **coords):
@@ -145,7 +135,7 @@ def test_the_slowest_load_and_how_slow_it_is():
         seed=[0, 1],
         tick=list(still),
     )
-    run = Made(config, slowing=slowing)
+    run = Made(config=config, slowing=slowing)
     times = claims.convergence_times(run)
     assert times.dims == ("seed", "load")
     assert claims.slowest_load(run) == 1.5

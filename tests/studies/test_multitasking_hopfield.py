@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -25,6 +26,7 @@ from engrax.studies.multitasking_hopfield._chains import (
 )
 from engrax.studies.multitasking_hopfield._descent import rungs
 from engrax.theory import dataset_entropy, multitasking_mean_field
+from tests import made_run
 
 CPU = SCALES["cpu"]
 
@@ -34,19 +36,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config=CPU, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CPU)
 
 
 def records(**values):
@@ -189,7 +179,7 @@ def test_every_figure_is_drawn_from_the_arms_that_are_there(smoke):
     assert len(drawn) == 9
     for figure in drawn.values():
         figures.check_labels(figure)
-    assert set(plots(Made(smoke.config, growth=smoke["growth"]))) == {"growth"}
+    assert set(plots(Made(config=smoke.config, growth=smoke["growth"]))) == {"growth"}
 
 
 @pytest.mark.parametrize("scale", ["smoke", "cpu", "paper"])

@@ -1,6 +1,7 @@
 """The study: its arms, its claims on made-up runs, itself at smoke."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from engrax.lab import figures, judge, run_study
 from engrax.studies.power_law_rehearsal import CLAIMS, SCALES, STUDY, arms, plots
 from engrax.studies.power_law_rehearsal import _claims as claims
 from engrax.studies.power_law_rehearsal._arms import cells, images, net, regularized, stream
+from tests import made_run
 
 CONFIG = SCALES["smoke"]
 
@@ -24,19 +26,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, config=CONFIG, **arms):
-        self.config, self.arms = config, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CONFIG)
 
 
 def accuracies(*matrices, **more):
@@ -82,14 +72,14 @@ def test_steps_to_criterion_and_their_slope():
         curves[0, task, first:] = 0.6
     trace = (("seed", "tick", "point"), curves)
     arm = accuracies(*np.zeros((1, 3, 3)), trace=trace)
-    run = Made(config, power_small=arm, fresh=arm)
+    run = Made(config=config, power_small=arm, fresh=arm)
     steps, censored = claims.steps_to_criterion(run, "power_small")
     np.testing.assert_array_equal(steps, [[8, 4, 2]])
     assert not censored.any()
     np.testing.assert_allclose(claims.facilitation(run, "power_small"), [-np.log(2)])
     np.testing.assert_allclose(claims.facilitation_lead(run, "power_small", "fresh"), [0])
     curves[0, 2] = 0
-    never = Made(config, fresh=accuracies(*np.zeros((1, 3, 3)), trace=(trace[0], curves)))
+    never = Made(config=config, fresh=accuracies(*np.zeros((1, 3, 3)), trace=(trace[0], curves)))
     steps, censored = claims.steps_to_criterion(never, "fresh")
     np.testing.assert_array_equal(steps[0, 2], 16)
     np.testing.assert_array_equal(censored, [[False, False, True]])
@@ -108,13 +98,13 @@ def test_robustness_reads_prefixes_of_the_longest_run():
     made["none_middle_10"] = falling(0.9, 0.03)
     for i, p in enumerate(claims.PERCENT):
         made[f"power_middle_{p}"] = falling(0.9 + i / 100, 0.01)
-    run = Made(config, **made)
+    run = Made(config=config, **made)
     np.testing.assert_allclose(claims.drop(run["power_middle_10"]), 0.15)
     np.testing.assert_allclose(claims.share_rank(run), 1)
     assert len(claims.cell_leads(run)) == 21
     np.testing.assert_allclose(claims.cells_won(run), 1)
     made["ewc_wide_10"] = made["ewc_narrow_10"] = falling(0.99, 0.0)
-    np.testing.assert_allclose(claims.cells_won(Made(config, **made)), 15 / 21)
+    np.testing.assert_allclose(claims.cells_won(Made(config=config, **made)), 15 / 21)
     assert {"robustness"} == set(plots(run))
 
 
@@ -150,7 +140,7 @@ def test_fresh_nets_learn_no_task_faster():
     arm = arms(config)["fresh"]()
     found = simulate(arm.system, arm.ticks, key=jr.key(3), seeds=8, chunk=4).records["trace"]
     data = accuracies(*np.zeros((8, 4, 4)), trace=(("seed", "tick", "point"), found))
-    run = Made(config, fresh=data)
+    run = Made(config=config, fresh=data)
     assert not claims.steps_to_criterion(run, "fresh")[1].any()
     slopes = claims.facilitation(run, "fresh").to_numpy()
     # Student's t with 7 degrees of freedom.

@@ -1,6 +1,7 @@
 """The study: its data, its claims on made-up runs, itself at smoke."""
 
 import dataclasses
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -26,6 +27,7 @@ from engrax.studies.rehearsal_free._nets import (
     method,
 )
 from engrax.tasks import Examples, Split
+from tests import made_run
 
 CONFIG = SCALES["smoke"]
 RUN = ("C2", "C7")
@@ -38,19 +40,7 @@ def smoke(tmp_path_factory):
     return run_study(STUDY, scale="smoke", claims=RUN, out=out)
 
 
-class Made:
-    """A run of arrays that a test made up."""
-
-    diverged = ()
-
-    def __init__(self, **arms):
-        self.config, self.arms = CONFIG, arms
-
-    def __getitem__(self, name):
-        return self.arms[name]
-
-    def __contains__(self, name):
-        return name in self.arms
+Made = partial(made_run.Made, config=CONFIG)
 
 
 def arm(final, known=None, own=None, alike=None):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._distillation import distillation
+from ._sequence import masked_cross_entropy
 
 Number = int | Int[Array, ""]
 
@@ -123,9 +124,7 @@ def seen_cross_entropy(
 ) -> Float[Array, ""]:
     """Mean softmax cross-entropy among all classes seen so far; no teacher is heard."""
     old, new = _parts(logits, n_old, n_seen)
-    among = jnp.where((old | new)[None], logits, -jnp.inf)
-    right = jnp.take_along_axis(logits, labels[:, None], 1)[:, 0]
-    return jnp.mean(jax.nn.logsumexp(among, axis=1) - right)
+    return masked_cross_entropy(logits, labels, jnp.broadcast_to(old | new, logits.shape))
 
 
 def softmax_kd(

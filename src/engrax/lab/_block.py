@@ -45,8 +45,8 @@ class Job:
     """What JAX is told, as where the results are put together."""
     gpu: bool
 
-    def arm(self, name: str) -> Arm:
-        """The arm called `name`, built here."""
+    def arm(self, name: str, table: Table | None = None) -> Arm:
+        """The arm called `name`, built here, with the value that the table of its tuning chose."""
         if not self.gpu:
             jax.config.update("jax_platforms", "cpu")
         for setting, value in self.settings.items():
@@ -56,6 +56,8 @@ class Job:
             study = importlib.metadata.EntryPoint("study", study, ENTRY_POINTS).load()
         arm = _built_arm(study, study.arms(self.config), name)
         assert isinstance(arm, Arm)  # references have no seeds, and are computed elsewhere
+        if arm.tuning is not None and table is not None:
+            arm, _ = _best(arm, arm.tuning, *table)
         return arm
 
 
@@ -91,9 +93,7 @@ def run_block(job: Job, block: Block, table: Table | None, *finals: Any) -> tupl
     **Raises:** `engrax.core.Stopped` where it was asked to stop, once the chunk in flight is kept.
     """
     begun, heard = time.monotonic(), []
-    arm = job.arm(block.arm)
-    if arm.tuning is not None and table is not None:
-        arm, _ = _best(arm, arm.tuning, *table)
+    arm = job.arm(block.arm, table)
     seeds = block.stop - block.first
     known = dict(zip(arm.needs, map(unpacked, finals), strict=True))
     place = f"{job.folder}/{block.arm}/{block.first}-{block.stop}"
@@ -135,10 +135,7 @@ def tune(job: Job, name: str, before: Sequence[str], *tables: Table | None) -> T
     """
     node = _Node.of(job)
     for earlier, table in zip(before, tables, strict=True):
-        arm = job.arm(earlier)
-        if arm.tuning is not None and table is not None:
-            arm, _ = _best(arm, arm.tuning, *table)
-        node.chosen[earlier] = arm
+        node.chosen[earlier] = job.arm(earlier, table)
     arm = job.arm(name)
     assert arm.tuning is not None
     return node._search(name, arm, arm.tuning, lambda phase, tick, ticks: None)
