@@ -73,9 +73,9 @@ def test_interval_bars_show_values_interval_rule_and_paper() -> None:
 def test_axes_without_a_label_are_refused() -> None:
     figure, axes = figures.axes(xlabel="step", ylabel="")
     with pytest.raises(ValueError, match="Panel 0 of a figure has no y label"):
-        figures.inline_svg(figure)
+        figures.file_svg(figure)
     axes.set_ylabel("loss (nats)")
-    figures.inline_svg(figure)
+    figures.file_svg(figure)
     axes.axis("off")
     axes.set_xlabel("")
     figures.check_labels(figure)
@@ -125,11 +125,16 @@ def test_the_same_figure_gives_the_same_file(tmp_path) -> None:
 
 def test_an_inline_figure_takes_its_ink_from_the_page() -> None:
     figure, axes = figures.axes(xlabel="x", ylabel="y")
-    axes.plot([1, 2, 3])
-    svg = figures.inline_svg(figure)
+    axes.plot([1, 2, 3], "o", markerfacecolor="white")
+    axes.inset_axes((0.1, 0.6, 0.3, 0.3))
+    file = figures.file_svg(figure)
+    svg = figures.inline_svg(file)
     assert svg.startswith("<svg role")
     assert figures.INK not in svg
     assert "currentColor" in svg
+    # The page shows through the figure, its panel and the panel inside; a white marker stays.
+    assert svg.count("fill: none") == file.count("fill: none") + 3
+    assert "fill: #ffffff" in svg
     assert not re.search(r'(href|src)="http', svg)
 
 
@@ -141,5 +146,5 @@ def test_panels_are_placed_once_for_all_files(tmp_path: Path) -> None:
     placed = axes.get_position().bounds
     assert placed != before  # room was made for the labels
     axes.set_ylabel("a label\nof so many\nlines that a new layout\nwould make room")
-    figures.inline_svg(figure)
+    figures.file_svg(figure)
     assert axes.get_position().bounds == placed

@@ -2,13 +2,13 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from . import figures
@@ -22,12 +22,14 @@ from ._study import Paper
 SIGNS = {"holds": "✓", "fails": "✗", "open": "?"}
 
 
-def render_report(run: Run, drawn: Mapping[str, Figure] | None = None) -> str:
+def render_report(run: Run, drawn: Mapping[str, str] | None = None) -> str:
     """The page of a run as one HTML document, with style and figures inside.
 
-    **Arguments:** `drawn`: figures of the run by name; drawn from its records if `None`.
+    **Arguments:** `drawn`: figures of the run by name, as SVG files have them; drawn from its
+    records if `None`.
     """
-    drawn = drawn_figures(run) if drawn is None else drawn
+    if drawn is None:
+        drawn = {name: figures.file_svg(figure) for name, figure in drawn_figures(run).items()}
     title = escape(f"{run.study.name} · Engrax")
     body = "\n".join((_header(run), _claims(run), _figures(drawn), _settings(run), _origin(run)))
     style = files("engrax.lab").joinpath("report.css").read_text(encoding="utf-8")
@@ -167,13 +169,13 @@ def _chip(verdict: str) -> str:
     return f'<span class="chip {verdict}">{SIGNS[verdict]} {verdict}</span>'
 
 
-def _figures(drawn: Mapping[str, Figure]) -> str:
+def _figures(drawn: Mapping[str, str]) -> str:
     if not drawn:
         return ""
     each = (
-        f'<figure class="scroll">{figures.inline_svg(figure)}<figcaption>{escape(name)}'
+        f'<figure class="scroll">{figures.inline_svg(svg)}<figcaption>{escape(name)}'
         "</figcaption></figure>"
-        for name, figure in drawn.items()
+        for name, svg in drawn.items()
     )
     return f"<h2>Figures</h2>{''.join(each)}"
 
@@ -226,12 +228,13 @@ def redraw(run: Run) -> Path:
     """
     folder = run.folder / FIGURES
     folder.mkdir(exist_ok=True)
-    drawn = drawn_figures(run)
-    for name, figure in drawn.items():
-        figures.save(figure, folder, name)
+    drawn = {}
+    for name, figure in drawn_figures(run).items():
+        vector, _ = figures.save(figure, folder, name)
+        drawn[name] = vector.read_text(encoding="utf-8")
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close(figure)  # one of its own would otherwise live on
     page = run.folder / REPORT
     write(page, render_report(run, drawn))
-    for figure in drawn.values():
-        plt.close(figure)  # one made by pyplot would otherwise live on
     seal(run.folder, run.folder / MANIFEST, skip=UNSEALED)
     return page

@@ -54,6 +54,9 @@ WIDTH = 6.4
 
 _MANY_MARKERS, _MANY_CELLS, _MANY_POINTS = 400, 400, 5000
 
+_GROUND = "ground"
+"""Name of what a figure and its panels are drawn on, in a file."""
+
 _NO_LAYOUT: dict[Any, Any] = {
     "figure.constrained_layout.use": False,
     "figure.autolayout": False,
@@ -205,8 +208,8 @@ def _placed(figure: Figure) -> Iterator[None]:
     "none" would leave a placeholder, for which saving draws twice; None asks the settings.
     """
     with style():
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
         with matplotlib.rc_context(_NO_LAYOUT):
             figure.set_layout_engine(None)
             yield
@@ -230,7 +233,13 @@ def file_svg(figure: Figure, *, dpi: float = 150.0) -> str:
     """
     check_labels(figure)
     _rasterize_heavy(figure)
-    return _svg(figure, facecolor="white", dpi=dpi)
+    panels = [inner for panel in figure.axes for inner in (panel, *panel.child_axes)]
+    for ground in (figure, *panels):
+        ground.patch.set_gid(_GROUND)
+    out = io.StringIO()
+    with _placed(figure):
+        figure.savefig(out, format="svg", metadata={"Date": None}, facecolor="white", dpi=dpi)
+    return out.getvalue()
 
 
 def dark_svg(svg: str) -> str:
@@ -247,13 +256,11 @@ def size_of(svg: str) -> tuple[int, int]:
     return round(float(found[1])), round(float(found[2]))
 
 
-def inline_svg(figure: Figure) -> str:
-    """The figure as an <svg> element without a background, whose ink follows the page's text."""
-    check_labels(figure)
-    _rasterize_heavy(figure)
-    text = _svg(figure, transparent=True)
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
+def inline_svg(svg: str) -> str:
+    """A saved figure as an <svg> element without grounds, whose ink follows the page's text."""
+    text = svg[svg.index("<svg") :].replace(INK, "currentColor")
     text = text.replace(PALETTE[1], f"var(--series-blue, {PALETTE[1]})")  # too dark on black
+    text = re.sub(rf'(<g id="{_GROUND}">\s*<path[^>]*style="fill: )#ffffff', r"\1none", text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
     text = text.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)  # implied inside HTML
     return text.replace("<svg ", '<svg role="img" ', 1).strip()
@@ -264,13 +271,6 @@ def rasterize(figure: Figure) -> None:
     for panel in figure.axes:
         for artist in (*panel.collections, *panel.lines, *panel.patches, *panel.images):
             artist.set_rasterized(True)
-
-
-def _svg(figure: Figure, **options: Any) -> str:
-    out = io.StringIO()
-    with _placed(figure):
-        figure.savefig(out, format="svg", metadata={"Date": None}, **options)
-    return out.getvalue()
 
 
 def _categories(axis: Axis) -> bool:
