@@ -256,7 +256,7 @@ def test_a_checkpoint_damaged_on_its_way_gives_way_to_the_one_before(tmp_path, h
         data[len(data) // 2] ^= 1
         largest.write_bytes(data[: len(data) // 2] if how == "half" else data)
     again = checkpoints()
-    tick, found = again.restore(kept)
+    tick, found = again.restore(lambda: kept)
     again.close()
     assert (tick, again.began, len(heard)) == (2, 2, how != "no seal")
     np.testing.assert_array_equal(found["w"], kept["w"] + 2)

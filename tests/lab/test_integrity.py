@@ -76,7 +76,7 @@ def test_damage_to_checkpoints_is_found_and_the_one_before_is_used(tmp_path):
         said.clear()
         # Restoring takes 20 ms; what is found without it decides what is restored.
         if i % 10 == 0:
-            found = arm.restore(KEPT)
+            found = arm.restore(lambda: KEPT)
             assert found is not None
             assert found[0] == 1
             np.testing.assert_array_equal(found[1]["w"], KEPT["w"] + 1)

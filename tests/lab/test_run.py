@@ -260,7 +260,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, how):
         now = {**kept, "w": kept["w"] + tick}
         checkpoints(tmp_path, heard).save(tick, now, last=False)
     assert not (tmp_path / "1").exists(), "two are kept"
-    tick, found = checkpoints(tmp_path, heard).restore(kept)
+    tick, found = checkpoints(tmp_path, heard).restore(lambda: kept)
     assert tick == 3
     np.testing.assert_array_equal(found["w"], kept["w"] + 3)
     np.testing.assert_array_equal(jr.key_data(found["key"]), jr.key_data(kept["key"]))
@@ -275,7 +275,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, how):
         largest.unlink()
     else:
         (tmp_path / "3.sha256.json").unlink()  # killed between the save and its seal
-    tick, found = checkpoints(tmp_path, heard).restore(kept)
+    tick, found = checkpoints(tmp_path, heard).restore(lambda: kept)
     assert tick == 2
     np.testing.assert_array_equal(found["w"], kept["w"] + 2)
     (sentence,) = heard

@@ -127,7 +127,7 @@ def zarr(folder: Path, change: Callable[[dict], dict], data: bytes | None = None
     if data is not None:
         store["w/0"] = data
     seal(path, arm.folder / "1.sha256.json")
-    assert arm.restore(KEPT) is None
+    assert arm.restore(lambda: KEPT) is None
     raise Refused("; ".join(said))
 
 
@@ -217,7 +217,7 @@ def main(home: Path) -> None:
     run_study(STUDY, out=home / "before", scale="smoke", claims=("C2",))
     made = ArmCheckpoints(home / "kept", every=0.0, warn=print)
     made.save(1, KEPT, last=True)
-    made.restore(KEPT)
+    made.restore(lambda: KEPT)
     size = next(
         int(line.split()[1]) << 10
         for line in Path("/proc/self/status").read_text().splitlines()

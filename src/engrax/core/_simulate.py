@@ -43,8 +43,11 @@ class Simulation(NamedTuple):
 class Checkpoints(Protocol):
     """Where `simulate` leaves what it has, and finds it again."""
 
-    def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
-        """The last tick kept and what was kept then, in the form of `like`; `None` if nothing."""
+    def restore(self, like: Callable[[], PyTree]) -> tuple[int, PyTree] | None:
+        """The last tick kept and what was kept then, in the form of `like()`; `None` if nothing.
+
+        The form is asked for only where something was kept, since it takes time to find.
+        """
         ...
 
     def save(self, tick: int, kept: PyTree, *, last: bool) -> None:
@@ -115,24 +118,28 @@ def simulate(
         made = jax.vmap(lambda k, v: _substituted(system, sweep.spots, v).init(key=k))(keys, values)
         return start(made, run) if start else made
 
-    # What may be found again is not drawn for its shapes alone.
-    state = jax.eval_shape(fresh) if checkpoints else fresh()
-    emitted = emitted_shapes(system, state)
-    records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
-    diverged, done = np.full(runs, -1, np.int64), 0
-    if checkpoints:
-        like = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), state)
-        if kept := checkpoints.restore((like, records, diverged)):
-            done, (state, records, diverged) = kept
-            state = jax.tree.map(lambda a: a[run], state)
-        else:
-            state = fresh()
+    def blank(state: State) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        emitted = emitted_shapes(system, state, devices)
+        records = {k: np.zeros((runs, ticks, *v.shape), v.dtype) for k, v in emitted.items()}
+        return records, np.full(runs, -1, np.int64)
+
+    def like() -> PyTree:  # what was kept need not be drawn for its shapes
+        state = jax.eval_shape(fresh)
+        mine = jax.tree.map(lambda a: jax.ShapeDtypeStruct((runs, *a.shape[1:]), a.dtype), state)
+        return (mine, *blank(state))
+
+    if checkpoints and (kept := checkpoints.restore(like)):
+        done, (state, records, diverged) = kept
+        state = jax.tree.map(lambda a: a[run], state)
+    else:
+        done, state = 0, fresh()
+        records, diverged = blank(state)
 
     split = () if mesh else ("run",)
     replicated, spread = (NamedSharding(devices, PartitionSpec(*s)) for s in ((), split))
     # A copy: the state is donated, and what the caller passed in is the caller's.
     state, values = placed(state, spread, copy=True), placed(values, spread)
-    arrays, static = eqx.partition(system, eqx.is_array)
+    arrays, static = _parted(system)
     arrays = placed(arrays, replicated)
     chunk = chunk or chunk_length(ticks)
     while done < ticks:
@@ -230,11 +237,28 @@ def _substituted(system: System, spots: tuple[int, ...], values: list[Array]) ->
     return tree.unflatten(leaves)
 
 
-@eqx.filter_jit(donate="all-except-first")
+Static = tuple[tuple[Any, ...], Any]
+"""What is no array in a system: leaves and structure, which can be hashed."""
+
+
+def _parted(system: System) -> tuple[PyTree, Static]:
+    arrays, static = eqx.partition(system, eqx.is_array)
+    leaves, tree = jax.tree.flatten(static)
+    return arrays, (tuple(leaves), tree)
+
+
+@partial(jax.jit, static_argnums=0)
+def _tick(static: Static, arrays: PyTree, state: State, clock: Array) -> tuple[State, Any]:
+    """One tick of one run. Compiled, so that what is traced for its shapes is not traced again."""
+    leaves, tree = static
+    return eqx.combine(arrays, tree.unflatten(leaves)).step(state, clock)
+
+
+@partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), donate_argnums=1)
 def _advance(
     kept: tuple[PyTree, Array, list[Array]],
     state: State,
-    static: PyTree,
+    static: Static,
     spots: tuple[int, ...],
     ticks: int,
     placement: Placement,
@@ -243,12 +267,13 @@ def _advance(
     """A chunk of ticks for every run: new states, records (run, tick, ...), finite (run,)."""
 
     def block(arrays: PyTree, begin: Array, values: list[Array], state: State) -> Any:
-        system = eqx.combine(arrays, static)
+        leaves, tree = static
+        system = eqx.combine(arrays, tree.unflatten(leaves))
 
         def one(run: tuple[State, list[Array]]) -> tuple[State, dict[str, Array], Array]:
-            mine = _substituted(system, spots, run[1])
+            mine, _ = _parted(_substituted(system, spots, run[1]))
             clock = begin + jnp.arange(ticks, dtype=jnp.int32)
-            last, out = jax.lax.scan(lambda s, t: mine.step(s, t), run[0], clock)
+            last, out = jax.lax.scan(lambda s, t: _tick(static, mine, s, t), run[0], clock)
             return last, out, _finite(last)
 
         if placement == "vmap":
@@ -305,14 +330,23 @@ def _seed_ids(seeds: int | Sequence[int]) -> np.ndarray:
     return ids.astype(np.uint32)
 
 
-def emitted_shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
+def emitted_shapes(
+    system: System, state: PyTree, devices: Mesh | None = None
+) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what a tick emits, after checking that state and record can be run."""
+    devices = devices or _mesh(jax.local_device_count())
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
     if not jax.tree.leaves(one):
         raise ValueError(f"{type(system).__name__} has an empty state: there is nothing to run")
-    arrays, static = eqx.partition(system, eqx.is_array)
-    leaves, tree = jax.tree.flatten(static)
-    moved, out = _first_tick.eval_shape((tuple(leaves), tree), arrays, one)
+    arrays, static = _parted(system)
+    tick = partial(_tick, static)
+    if DATA not in devices.axis_names:  # as `_advance` calls it: what was traced is kept by context
+        all_of = PartitionSpec()
+        tick = jax.shard_map(
+            tick, mesh=devices, in_specs=all_of, out_specs=all_of, check_vma=False
+        )
+    with over(devices if DATA in devices.axis_names else None):
+        moved, out = jax.eval_shape(tick, arrays, one, jax.ShapeDtypeStruct((), jnp.int32))
     if not isinstance(out, dict) or not all(
         isinstance(v, jax.ShapeDtypeStruct) for v in out.values()
     ):
@@ -334,13 +368,6 @@ def emitted_shapes(system: System, state: PyTree) -> dict[str, jax.ShapeDtypeStr
                 f"{b.dtype}{b.shape}; a state keeps its shapes (use a fixed maximum and a mask)"
             )
     return out
-
-
-@partial(jax.jit, static_argnums=0)
-def _first_tick(static: tuple[tuple, Any], arrays: PyTree, state: State) -> tuple[State, Any]:
-    """The first tick of one run; compiled code remembers the shapes, so they are found once."""
-    leaves, tree = static
-    return eqx.combine(arrays, tree.unflatten(leaves)).step(state, jnp.int32(0))
 
 
 def _mesh(runs: int) -> Mesh:

@@ -77,12 +77,12 @@ class ArmCheckpoints:
         self.saved_at = time.monotonic()
         self.cost = self.saved_at - begun
 
-    def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
-        """The newest checkpoint that is whole, in the form of `like`, on the host."""
+    def restore(self, like: Callable[[], PyTree]) -> tuple[int, PyTree] | None:
+        """The newest checkpoint that is whole, in the form of `like()`, on the host."""
         for tick in self.good():
-            path = self.folder / str(tick)
+            path, form = self.folder / str(tick), like()
             try:
-                return tick, _restored(path, like)
+                return tick, _restored(path, form)
             # What Orbax and TensorStore raise on files that are not what they promise.
             except Exception as error:
                 self._damaged(tick, one_line(error))

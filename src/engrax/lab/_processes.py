@@ -127,13 +127,13 @@ class SharedCheckpoints:
         if leads():
             self.own.save(tick, kept, last=last)
 
-    def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
+    def restore(self, like: Callable[[], PyTree]) -> tuple[int, PyTree] | None:
         """What the first process finds."""
         found = self.own.restore(like) if leads() else None
         if alone():
             return found
         content = told(b"" if found is None else _sent(*found))
-        return found if leads() else _received(content, like)
+        return found if leads() else _received(content, like())
 
 
 def _sent(tick: int, kept: PyTree) -> bytes:

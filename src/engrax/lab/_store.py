@@ -122,7 +122,7 @@ class StoredCheckpoints:
         for old in self._ticks()[KEPT:]:
             self._forget(old)
 
-    def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
+    def restore(self, like: Callable[[], PyTree]) -> tuple[int, PyTree] | None:
         """The newest checkpoint in the store that is whole."""
         for tick in self._ticks():
             shutil.rmtree(self._here, ignore_errors=True)

@@ -195,7 +195,7 @@ class _Keeper:
     out: Path
     report: Callable[[Report], None]
 
-    def restore(self, like: Any) -> tuple[int, Any] | None:
+    def restore(self, like: Callable[[], Any]) -> tuple[int, Any] | None:
         """The newest checkpoint that is whole."""
         return self.inner.restore(like)
 
