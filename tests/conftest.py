@@ -1,5 +1,6 @@
 """Numerics as strict as they go, for every test."""
 
+import gc
 import os
 import pathlib
 import warnings
@@ -16,6 +17,9 @@ with warnings.catch_warnings():
 
 import hypothesis
 import pytest
+
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)  # as the command line does
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
