@@ -30,6 +30,7 @@ from engrax.lab import (
     RunError,
     Tuning,
     at_least,
+    check_folder,
     load_run,
     run_study,
 )
@@ -109,12 +110,12 @@ def cluster() -> Iterator[Cluster]:
         cluster.shutdown()
 
 
-def seals(store: Path) -> dict[str, int]:
+def ticks(store: Path) -> dict[str, int]:
     """Folder of each block of a store -> its newest checkpoint."""
     found: dict[str, int] = {}
-    for path in store.glob("*/*/[0-9]*/*.sha256.json"):
+    for path in store.glob("*/*/[0-9]*/*.safetensors"):
         block = f"{path.parent.parent.name}/{path.parent.name}"
-        found[block] = max(found.get(block, 0), int(path.name.split(".")[0]))
+        found[block] = max(found.get(block, 0), int(path.stem))
     return found
 
 
@@ -128,7 +129,7 @@ def test_a_node_lost_in_the_middle_loses_nothing(cluster, tmp_path, monkeypatch)
 
     def lose_a_node() -> None:
         # Two blocks are begun and not ended, hence each node works on one.
-        while sum(tick < 16 for tick in seals(store).values()) < 2:
+        while sum(tick < 16 for tick in ticks(store).values()) < 2:
             time.sleep(0.01)
         cluster.remove_node(second, allow_graceful=False)
         lost.set()
@@ -143,7 +144,7 @@ def test_a_node_lost_in_the_middle_loses_nothing(cluster, tmp_path, monkeypatch)
     killer.join(60)
     assert lost.is_set()
     assert any("went on from tick" in sentence for sentence in heard), heard
-    assert set(seals(store)) == {f"{a}/{b}" for a in STAGED.arms(Config()) for b in ("0-3", "3-6")}
+    assert set(ticks(store)) == {f"{a}/{b}" for a in STAGED.arms(Config()) for b in ("0-3", "3-6")}
     for one, other in zip(alone.records.subtree, run.records.subtree, strict=True):
         assert one.path == other.path
         a, b = (node.to_dataset(inherit=False).drop_attrs() for node in (one, other))
@@ -172,6 +173,7 @@ def test_a_stopped_run_goes_on_from_its_blocks(cluster, tmp_path):
     assert run.judgements == whole.judgements
     xr.testing.assert_allclose(run["fast"].to_dataset(), whole["fast"].to_dataset(), rtol=1e-5)
     load_run(tmp_path / "run", study=STUDY)
+    assert check_folder(tmp_path / "run") == []
 
 
 def break_down(config: Config) -> dict[str, Arm]:
@@ -232,7 +234,7 @@ def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
         run_study(STUDY, out=tmp_path / "run", cluster="auto")
 
 
-@pytest.mark.parametrize("how", ["flip", "no seal", "half"])
+@pytest.mark.parametrize("how", ["flip", "half", "gone"])
 def test_a_checkpoint_damaged_on_its_way_gives_way_to_the_one_before(tmp_path, how):
     heard: list[str] = []
 
@@ -244,21 +246,20 @@ def test_a_checkpoint_damaged_on_its_way_gives_way_to_the_one_before(tmp_path, h
     mine = checkpoints()
     for tick in (1, 2, 3):
         mine.save(tick, kept | {"w": kept["w"] + tick}, last=False)
-    mine.close()
     folder = tmp_path / "store" / "run" / "fast" / "0-3"
-    assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"2", "3"}
-    if how == "no seal":
-        (folder / "3.sha256.json").unlink()
+    assert {path.name for path in folder.iterdir()} == {"2.safetensors", "3.safetensors"}
+    newest = folder / "3.safetensors"
+    data = bytearray(newest.read_bytes())
+    if how == "gone":
+        newest.unlink()
+    elif how == "half":
+        newest.write_bytes(data[: len(data) // 2])
     else:
-        files = [path for path in (folder / "3").rglob("*") if path.is_file()]
-        largest = max(files, key=lambda path: path.stat().st_size)
-        data = bytearray(largest.read_bytes())
         data[len(data) // 2] ^= 1
-        largest.write_bytes(data[: len(data) // 2] if how == "half" else data)
+        newest.write_bytes(data)
     again = checkpoints()
     tick, found = again.restore(kept)
-    again.close()
-    assert (tick, again.began, len(heard)) == (2, 2, how != "no seal")
+    assert (tick, again.began, len(heard)) == (2, 2, how != "gone")
     np.testing.assert_array_equal(found["w"], kept["w"] + 2)
 
 
