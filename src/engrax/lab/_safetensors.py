@@ -41,7 +41,8 @@ def to_safetensors(tick: int, kept: PyTree) -> list[bytes | memoryview]:
     **Raises:** `TypeError` where an array holds Python objects.
     """
     header = _encoded(_described(tick, kept)[0])
-    arrays = [np.asarray(_plain(leaf), order="C") for leaf in jax.tree.leaves(kept)]
+    plain = (jr.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(kept))
+    arrays = [np.asarray(leaf, order="C") for leaf in plain]
     return sealed(SEAL_AT, header, *(a.reshape(-1).view(np.uint8).data for a in arrays))
 
 
@@ -125,17 +126,13 @@ def _is_key(leaf: Leaf) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _plain(leaf: Leaf) -> Leaf:
-    """A leaf as numbers; of typed keys their data."""
-    return jr.key_data(leaf) if _is_key(leaf) else leaf
-
-
 def _form(leaf: Leaf) -> Leaf:
+    """What has the shape and the dtype in which a leaf is kept: that of their data for keys."""
     return jax.eval_shape(jr.key_data, leaf) if _is_key(leaf) else leaf
 
 
 def _typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
-    """What `_plain` gave, typed keys again where `like` has them."""
+    """A leaf that was kept, a typed key again where `like` has one."""
     if not _is_key(like):
         return found
-    return jr.wrap_key_data(found, impl=jr.key_impl(jnp.empty(0, like.dtype)))
+    return jr.wrap_key_data(jnp.asarray(found), impl=jr.key_impl(jnp.empty(0, like.dtype)))
