@@ -149,7 +149,9 @@ def test_a_node_lost_in_the_middle_loses_nothing(cluster, tmp_path, monkeypatch)
     killer.join(60)
     assert lost.is_set()
     assert any("went on from tick" in sentence for sentence in heard), heard
-    assert set(reached(store)) == {f"{a}/{b}" for a in STAGED.arms(Config()) for b in ("0-3", "3-6")}
+    assert set(reached(store)) == {
+        f"{a}/{b}" for a in STAGED.arms(Config()) for b in ("0-3", "3-6")
+    }
     for one, other in zip(alone.records.subtree, run.records.subtree, strict=True):
         assert one.path == other.path
         a, b = (node.to_dataset(inherit=False).drop_attrs() for node in (one, other))
