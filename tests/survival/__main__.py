@@ -72,7 +72,6 @@ def _import() -> None:
     """What every life needs, before they are forked off; no backend of JAX starts here."""
     import h5netcdf  # noqa: F401 - for the lives
     import matplotlib.pyplot  # noqa: F401 - for the lives
-    import orbax.checkpoint  # noqa: F401 - for the lives
 
     import engrax.cli._run  # noqa: F401 - for the lives
 

@@ -49,7 +49,6 @@ def inject(home: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any
 def _inside(home: str, rounds: int) -> None:
     import h5netcdf  # noqa: F401 - for the lives
     import matplotlib.pyplot  # noqa: F401 - for the lives
-    import orbax.checkpoint  # noqa: F401 - for the lives
 
     import engrax.cli._run  # noqa: F401 - for the lives
 

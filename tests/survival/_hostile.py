@@ -7,6 +7,7 @@ refused it, and by how many MB the process has grown at most since the beginning
 import gzip
 import io
 import json
+import os
 import pickle
 import resource
 import struct
@@ -18,11 +19,11 @@ from pathlib import Path
 import h5py
 import jax.numpy as jnp
 import numpy as np
-import tensorstore as ts
 
 from engrax.estimators import ContinualClassifier
 from engrax.lab import ArmCheckpoints, load_run, run_study
-from engrax.lab._manifest import seal
+from engrax.lab._manifest import OPEN, seal, sealed, write
+from engrax.lab._safetensors import SEAL_AT
 from engrax.tasks import read_idx
 from engrax.tasks._matrices import ARRAY_NAMES, read_arrays
 from engrax.text import LanguageModel
@@ -115,20 +116,54 @@ def classifier(folder: Path, content: bytes) -> None:
 KEPT = {"w": jnp.arange(6.0)}
 
 
-def zarr(folder: Path, change: Callable[[dict], dict], data: bytes | None = None) -> None:
-    """A sealed checkpoint whose array has another description than Orbax gave it."""
-    said: list[str] = []
-    arm = ArmCheckpoints(folder / "arm", every=0.0, warn=said.append)
-    arm.save(1, KEPT, last=True)
-    path = arm.folder / "1"
-    store = ts.KvStore.open({"driver": "ocdbt", "base": f"file://{path}/"}).result()
-    about = json.loads(store["w/.zarray"])
-    store["w/.zarray"] = json.dumps(change(about)).encode()
-    if data is not None:
-        store["w/0"] = data
-    seal(path, arm.folder / "1.sha256.json")
+W = {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
+
+
+def header(w: object = W, **changes: object) -> dict[str, object]:
+    """What a checkpoint of `KEPT` says of itself, or something else."""
+    made = {"__metadata__": {"sha256": OPEN, "tick": "1"}, "['w']": w} | changes
+    return {name: entry for name, entry in made.items() if entry is not None}
+
+
+def checkpoint(
+    folder: Path,
+    said: dict[str, object] | bytes,
+    data: bytes = bytes(24),
+    *,
+    length: int | None = None,
+    size: int | None = None,
+) -> None:
+    """A file whose seal is right, among the checkpoints of an arm."""
+    warned: list[str] = []
+    arm = ArmCheckpoints(folder / "arm", every=0.0, warn=warned.append)
+    text = said if isinstance(said, bytes) else json.dumps(said, separators=(",", ":")).encode()
+    content = safetensors(text, data, length).ljust(SEAL_AT + len(OPEN), b"0")
+    content = content[:SEAL_AT] + OPEN.encode() + content[SEAL_AT + len(OPEN) :]
+    arm.folder.mkdir()
+    path = arm.folder / "1.safetensors"
+    write(path, *sealed(SEAL_AT, content))
+    if size is not None:
+        os.truncate(path, size)  # which takes no space on the disk
+    else:
+        assert list(arm.good()) == [1]
     assert arm.restore(lambda: KEPT) is None
-    raise Refused("; ".join(said))
+    raise Refused("; ".join(warned))
+
+
+def nested(value: bytes, depth: int) -> bytes:
+    """A header with one value that is an object in an object, and so on."""
+    head = json.dumps(header(), separators=(",", ":")).encode()
+    return head.replace(value, b'{"a":' * depth + b"1" + b"}" * depth)
+
+
+def wide(entries: bytes) -> bytes:
+    """A header with more in it."""
+    return json.dumps(header(), separators=(",", ":")).encode()[:-1] + entries + b"}"
+
+
+def around_seal(before: bytes, after: bytes) -> bytes:
+    """A header without the usual beginning, and yet a seal in its place."""
+    return before.replace(b" ", b" " * (SEAL_AT - 8 - len(before) + 1)) + OPEN.encode() + after
 
 
 def records(folder: Path, write: Callable[[h5py.File], None]) -> None:
@@ -144,14 +179,6 @@ def virtual(group: h5py.Group) -> None:
     layout = h5py.VirtualLayout((1 << 40,), "f8")
     layout[:10] = h5py.VirtualSource("elsewhere.h5", "x", (10,))
     group.create_virtual_dataset("total", layout)
-
-
-def zstd_bomb() -> bytes:
-    """Eight gigabytes of zeros as blocks that each repeat one byte; it declares no size."""
-    block = 1 << 17
-    repeated = (block << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
-    last = (block << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"\0"
-    return b"\x28\xb5\x2f\xfd\x00\x38" + repeated * ((1 << 16) - 1) + last
 
 
 F8 = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
@@ -185,10 +212,49 @@ CASES: dict[str, Case] = {
     "safetensors: a model of a billion neurons": lambda p: text_model(
         p, safetensors({"w": F8}, bytes(16)), neurons=1 << 30
     ),
-    "zarr: a shape of 2**40": lambda p: zarr(p, lambda about: about | {"shape": [LARGE]}),
-    "zarr: chunks of 2**40": lambda p: zarr(p, lambda about: about | {"chunks": [LARGE]}),
-    "zarr: Python objects": lambda p: zarr(p, lambda about: about | {"dtype": "|O"}),
-    "zarr: a chunk that decompresses to 8 GB": lambda p: zarr(p, dict, zstd_bomb()),
+    "checkpoint: a header of 2**62 bytes": lambda p: checkpoint(p, header(), length=2**62),
+    "checkpoint: a header of no bytes": lambda p: checkpoint(p, header(), length=0),
+    "checkpoint: a shape of 2**40": lambda p: checkpoint(p, header(W | {"shape": [LARGE]})),
+    "checkpoint: a shape that overflows": lambda p: checkpoint(
+        p, header(W | {"shape": [2**62, 2**62]})
+    ),
+    "checkpoint: values beyond the end": lambda p: checkpoint(
+        p, header(W | {"data_offsets": [LARGE, LARGE + 24]})
+    ),
+    "checkpoint: fewer values than it says": lambda p: checkpoint(p, header(), bytes(23)),
+    "checkpoint: more values than it says": lambda p: checkpoint(p, header(), bytes(1 << 19)),
+    "checkpoint: two arrays in one place": lambda p: checkpoint(p, header(**{"['x']": W})),
+    "checkpoint: an array too many": lambda p: checkpoint(
+        p, header(**{"['x']": W | {"data_offsets": [24, 48]}}), bytes(48)
+    ),
+    "checkpoint: an array too few": lambda p: checkpoint(p, header(None), b""),
+    "checkpoint: another dtype": lambda p: checkpoint(p, header(W | {"dtype": "I32"})),
+    "checkpoint: another shape": lambda p: checkpoint(p, header(W | {"shape": [2, 3]})),
+    "checkpoint: no dtype that there is": lambda p: checkpoint(p, header(W | {"dtype": ["F32"]})),
+    "checkpoint: another tick than its name": lambda p: checkpoint(
+        p, header(__metadata__={"sha256": OPEN, "tick": "2"})
+    ),
+    "checkpoint: a tick of a million digits": lambda p: checkpoint(
+        p, header(__metadata__={"sha256": OPEN, "tick": "9" * 10**6})
+    ),
+    "checkpoint: a tick without end": lambda p: checkpoint(
+        p, json.dumps(header(), separators=(",", ":")).replace('"1"', "1e999").encode()
+    ),
+    "checkpoint: no metadata": lambda p: checkpoint(p, around_seal(b'{ "a":"', b'"}')),
+    "checkpoint: metadata that are a list": lambda p: checkpoint(
+        p, around_seal(b'{"__metadata__":[ "', b'"]}')
+    ),
+    "checkpoint: a header that is a list": lambda p: checkpoint(p, around_seal(b'[ "', b'"]')),
+    "checkpoint: metadata nested without end": lambda p: checkpoint(p, nested(b'"1"', 100_000)),
+    "checkpoint: a dtype nested as deep as JSON goes": lambda p: checkpoint(
+        p, nested(b'"F32"', 950)
+    ),
+    "checkpoint: a header that is no text": lambda p: checkpoint(p, b"\xff" * 1000),
+    "checkpoint: ninety thousand arrays": lambda p: checkpoint(
+        p, wide(b"".join(b',"%d":{}' % i for i in range(90_000)))
+    ),
+    "checkpoint: a header of 9 MB": lambda p: checkpoint(p, wide(b',"a":[]' * 1_300_000)),
+    "checkpoint: 8 GB": lambda p: checkpoint(p, header(), size=1 << 33),
     "hdf5: an array of 2**40": lambda p: records(
         p, lambda group: group.create_dataset("total", (LARGE,), "f8")
     ),

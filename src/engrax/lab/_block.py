@@ -112,7 +112,6 @@ def run_block(job: Job, block: Block, table: Table | None, *finals: Any) -> tupl
             checkpoints=kept,
             stop=stop,
         )
-    kept.close()
     records = _dataset(arm, seeds, result)
     final = None if arm.measure is None else _measured(arm, seeds, result.state)
     ids = {"seed": np.arange(block.first, block.stop)}

@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+from ._checkpoints import SUFFIX
 from ._errors import FolderError, RunError, one_line
-from ._folder import ABOUT, CHECKPOINTS, MANIFEST, UNSEALED, read_about
-from ._manifest import damage, read_sealed
+from ._folder import ABOUT, CHECKPOINTS, FORMAT, MANIFEST, UNSEALED, read_about
+from ._manifest import check_seal, damage, read_sealed
+from ._safetensors import SEAL_AT
+
+SEAL = ".sha256.json"
 
 
 def check_folder(path: str | os.PathLike[str]) -> list[str]:
@@ -21,22 +25,27 @@ def check_folder(path: str | os.PathLike[str]) -> list[str]:
     if not (folder / ABOUT).exists() and not (folder / MANIFEST).exists():
         raise FolderError(f"{folder} is no run folder: it has no {ABOUT}")
     found = []
-    old = False
+    version = FORMAT
     try:
         about = read_about(folder)
-        old = about["format"] == 1
+        version = about["format"]
         finished = about["finished"] is not None
     except RunError as error:
         found.append(one_line(error))
         finished = (folder / MANIFEST).exists()
-    if finished and (broken := damage(folder, folder / MANIFEST, skip=UNSEALED, old=old)):
+    kept, inner = folder / CHECKPOINTS, []
+    if version > 1 and kept.is_dir():
+        inner += _sealed([kept / ABOUT])
+        inner += [said for arm in sorted(kept.iterdir()) if arm.is_dir() for said in _kept(arm)]
+    # Once a run is finished its checkpoints stay, and then one that is gone is missed too.
+    skip = UNSEALED
+    if version < FORMAT or inner or not kept.is_dir():
+        skip = (CHECKPOINTS, *UNSEALED)
+    if finished and (broken := damage(folder, folder / MANIFEST, skip=skip, old=version == 1)):
         found.append(f"{folder} is damaged: {broken}")
-    if not old:
-        kept = folder / CHECKPOINTS
-        copies = [kept / ABOUT] if kept.is_dir() else []
-        found += _sealed([*copies, *sorted((folder / "tuning").glob("*.json"))])
-        found += _checkpoints(kept)
-    return found
+    if version > 1:
+        found += _sealed(sorted((folder / "tuning").glob("*.json")))
+    return found + inner
 
 
 def _sealed(paths: list[Path]) -> list[str]:
@@ -49,24 +58,26 @@ def _sealed(paths: list[Path]) -> list[str]:
     return found
 
 
-def _checkpoints(folder: Path) -> list[str]:
-    """Each checkpoint is a folder with a seal beside it, at any depth but not within another."""
+def _kept(folder: Path) -> list[str]:
+    """What is wrong with all that is kept of an arm.
+
+    A checkpoint is a file that holds its seal. What the host has computed, and a checkpoint of
+    format 2, is a folder with a seal beside it.
+    """
     found = []
-    if not folder.is_dir():
-        return found
-    seals = {path.name.split(".")[0] for path in folder.glob("*.sha256.json")}
+    seals = {path.name.split(".")[0] for path in folder.glob(f"*{SEAL}")}
     for path in sorted(folder.iterdir()):
-        if path.name in seals:
-            continue
-        if path.is_dir() and _holds_files(path):
+        if path.is_dir():
+            found += [] if path.name in seals else _kept(path)
+        elif path.suffix == SUFFIX and path.is_file():
+            try:
+                with path.open("rb") as file:
+                    check_seal(file, SEAL_AT)
+            except (OSError, ValueError) as error:
+                found.append(f"{path} is damaged: {one_line(error)}")
+        elif not path.name.endswith(SEAL):
             found.append(f"{path} has no seal, or was not finished")
-        elif path.is_dir():
-            found += _checkpoints(path)
     for name in sorted(seals):
-        if broken := damage(folder / name, folder / f"{name}.sha256.json"):
+        if broken := damage(folder / name, folder / f"{name}{SEAL}"):
             found.append(f"{folder / name} is damaged: {broken}")
     return found
-
-
-def _holds_files(folder: Path) -> bool:
-    return any(p.is_file() and not p.name.endswith(".sha256.json") for p in folder.iterdir())

@@ -170,6 +170,8 @@ class ClusterRunner(_Runner):
             cause = getattr(error, "cause", None) or error
             how = "" if given else "; give --store, or an --out on a folder that all nodes share"
             raise ClusterError(f"a node cannot be used: {_line(cause)}{how}") from error
+        finally:
+            store.remove(token)
         mine = version("engrax"), jax.__version__
         for machine in machines:
             if (machine.engrax, machine.jax) != mine:

@@ -26,9 +26,10 @@ from ._manifest import damage, read_json, read_sealed, write, write_sealed
 from ._netcdf import content, read_tree
 from ._study import Study, load_study
 
-FORMAT = 2
+FORMAT = 3
 """The version of the layout of a run folder. Version 1, whose `run.json` and manifest carry no
-seal of their own, is read but not gone on with; any other is refused."""
+seal of their own, and version 2, whose checkpoints are folders, are read but not gone on with; any
+other is refused."""
 
 ABOUT = "run.json"
 RECORDS = "records.nc"
@@ -37,9 +38,9 @@ CHECKPOINTS = "checkpoints"
 FIGURES = "figures"
 REPORT = "report.html"
 TRACKING = "tracking"
-UNSEALED = (CHECKPOINTS, LOCK, TRACKING)
-"""What the manifest leaves out: checkpoints have seals of their own, the lock holds nothing,
-and what a server is to get bears on no result."""
+UNSEALED = (LOCK, TRACKING)
+"""What the manifest leaves out: the lock holds nothing, and what a server is to get bears on no
+result."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +199,7 @@ def load_run(
     about = read_about(folder)
     if about["finished"] is None or not (folder / MANIFEST).exists():
         raise FolderError(f"{folder} holds a run that is not finished; resume it first")
-    skip = (*UNSEALED,) if drawn else (*UNSEALED, FIGURES, REPORT)
+    skip = (CHECKPOINTS, *UNSEALED, *(() if drawn else (FIGURES, REPORT)))
     if broken := damage(folder, folder / MANIFEST, skip=skip, old=about["format"] == 1):
         raise FolderError(f"{folder} is damaged: {broken}")
     identity = about["identity"]
@@ -325,7 +326,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     try:
         about = read_json(path)
         version = about["format"]
-        if version == FORMAT:
+        if version in (2, FORMAT):
             about = read_sealed(path)
     except FileNotFoundError:
         raise FolderError(f"{folder} is no run folder: it has no {ABOUT}") from None
@@ -333,9 +334,9 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise FolderError(
             f"{folder} is no run folder: its {ABOUT} cannot be read ({one_line(error)})"
         ) from error
-    if version not in (1, FORMAT):
+    if version not in (1, 2, FORMAT):
         raise FolderError(
-            f"{folder} was written in format {version!r}; this version reads 1 and {FORMAT}"
+            f"{folder} was written in format {version!r}; this version reads 1, 2 and {FORMAT}"
         )
     if not {"identity", "finished", "judgements"} <= set(about):
         raise FolderError(f"{folder} is no run folder: its {ABOUT} says too little")

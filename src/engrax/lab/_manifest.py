@@ -2,13 +2,16 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-_OPEN = "0" * 64
+OPEN = "0" * 64
+"""What stands in place of the hash while a file is hashed that holds its own."""
+
 _LARGEST_JSON = 1 << 26  # bytes; what is written here stays under a megabyte
 
 
@@ -18,18 +21,24 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(path: Path, content: bytes | memoryview | str) -> None:
-    """Writes a file under another name, flushes it to disk, and then renames it."""
+def write(path: Path, *content: bytes | memoryview | str) -> None:
+    """Writes a file under another name, flushes it to disk, and then renames it.
+
+    **Raises:** `OSError` that names a file; what was there before still is.
+    """
     aside = path.with_name(f".{path.name}.part")
     try:
         with aside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            for piece in content:
+                file.write(piece.encode() if isinstance(piece, str) else piece)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+            error.filename = str(path)
         raise
 
 
@@ -40,9 +49,29 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_sealed(path: Path, content: dict[str, Any]) -> None:
     """Writes JSON whose last field, `sha256`, is the hash of the file with zeros in its place."""
-    text = _readable({**content, "sha256": _OPEN})
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    write(path, digest.join(text.rsplit(_OPEN, 1)))
+    text = _readable({**content, "sha256": OPEN}).encode()
+    write(path, *sealed(text.rindex(OPEN.encode()), text))
+
+
+def sealed(at: int, first: bytes, *rest: bytes | memoryview) -> list[bytes | memoryview]:
+    """The pieces of a file with its hash at `at` of the first, where zeros have kept its place."""
+    digest = hashlib.sha256(first)
+    for piece in rest:
+        digest.update(piece)
+    return [first[:at] + digest.hexdigest().encode() + first[at + len(OPEN) :], *rest]
+
+
+def check_seal(file: io.IOBase, at: int) -> None:
+    """Compares a file with the hash that it holds at `at`, in bounded memory.
+
+    **Raises:** `ValueError` if one bit has changed.
+    """
+    before, stored = file.read(at), file.read(len(OPEN))
+    digest = hashlib.sha256(before + OPEN.encode())
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    if digest.hexdigest().encode() != stored:
+        raise ValueError("it has changed since it was written")
 
 
 def read_json(path: Path) -> Any:
@@ -67,11 +96,10 @@ def read_sealed(path: Path) -> dict[str, Any]:
     """
     content = read_json(path)
     stored = content.pop("sha256", None) if isinstance(content, dict) else None
-    if not isinstance(stored, str) or len(stored) != len(_OPEN):
+    if not isinstance(stored, str) or len(stored) != len(OPEN):
         raise ValueError("it has no seal")
-    before, found, after = path.read_bytes().rpartition(stored.encode())
-    if not found or hashlib.sha256(before + _OPEN.encode() + after).hexdigest() != stored:
-        raise ValueError("it has changed since it was written")
+    text = path.read_bytes()
+    check_seal(io.BytesIO(text), max(0, text.rfind(stored.encode())))
     return content
 
 

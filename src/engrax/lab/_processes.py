@@ -1,7 +1,6 @@
 """One run by several processes of `jax.distributed`: the first writes, and tells the others."""
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -17,8 +16,8 @@ from jaxtyping import PyTree
 
 from engrax.core import Checkpoints, data_mesh
 
-from ._checkpoints import plain, typed
 from ._errors import RunError
+from ._safetensors import from_safetensors, to_safetensors
 
 COORDINATOR, PROCESSES, PROCESS = "ENGRAX_COORDINATOR", "ENGRAX_PROCESSES", "ENGRAX_PROCESS"
 """Environment variables: HOST:PORT of the first process, how many there are, and which this is."""
@@ -132,27 +131,5 @@ class SharedCheckpoints:
         found = self.own.restore(like) if leads() else None
         if alone():
             return found
-        content = told(b"" if found is None else _sent(*found))
-        return found if leads() else _received(content, like())
-
-
-def _sent(tick: int, kept: PyTree) -> bytes:
-    """A checkpoint as arrays alone; who receives it knows its form."""
-    content = io.BytesIO()
-    np.savez(content, np.array(tick), *(plain(leaf) for leaf in jax.tree.leaves(kept)))
-    return content.getvalue()
-
-
-def _received(content: bytes, like: PyTree) -> tuple[int, PyTree] | None:
-    """The checkpoint that was sent, in the form of `like`."""
-    if not content:
-        return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        tick, *arrays = (file[f"arr_{i}"] for i in range(len(file.files)))
-    leaves, form = jax.tree.flatten(like)
-    # NumPy's format knows no bfloat16, and keeps its bytes.
-    arrays = [
-        array.view(leaf.dtype) if array.dtype.kind == "V" else array
-        for leaf, array in zip(leaves, arrays, strict=True)
-    ]
-    return int(tick), form.unflatten(map(typed, leaves, arrays))
+        content = told(b"" if found is None else b"".join(to_safetensors(*found)))
+        return found if leads() or not content else from_safetensors(content, like())

@@ -1,19 +1,17 @@
 """Checkpoints in a place that many machines share: a folder, or whatever fsspec can reach."""
 
+import contextlib
 import posixpath
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import PyTree
 
-from ._checkpoints import KEPT, ArmCheckpoints
+from ._checkpoints import ArmCheckpoints
 from ._errors import RunError
-
-SEAL = ".sha256.json"
 
 
 class StoreError(RunError):
@@ -51,7 +49,8 @@ class Store:
         name, word = f".engrax-{uuid.uuid4().hex}", uuid.uuid4().bytes
         try:
             self.write(name, word)
-            there = self.read(name) == word
+            with self.open(name) as file:
+                there = file.read() == word
             self.remove(name)
         except Exception as error:  # each protocol has its own
             raise StoreError(
@@ -66,9 +65,9 @@ class Store:
         self._files.makedirs(posixpath.dirname(path), exist_ok=True)
         self._files.pipe_file(path, content)
 
-    def read(self, name: str) -> bytes:
-        """Reads a file."""
-        return self._files.cat_file(self._path(name))
+    def open(self, name: str) -> IOBase:
+        """A file to be read."""
+        return self._files.open(self._path(name), "rb")
 
     def has(self, name: str) -> bool:
         """Whether there is such a file, as seen now and not as remembered."""
@@ -76,9 +75,9 @@ class Store:
         return self._files.exists(self._path(name))
 
     def remove(self, name: str) -> None:
-        """Removes a file, or a folder and all that is in it; nothing if there is none."""
-        if self._files.exists(self._path(name)):
-            self._files.rm(self._path(name), recursive=True)
+        """Removes a file; nothing if there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
 
     def names(self, folder: str) -> list[str]:
         """The files below a folder, by their names from there."""
@@ -90,66 +89,36 @@ class Store:
         return posixpath.join(self._root, name)
 
 
-class StoredCheckpoints:
-    """Implements `engrax.core.Checkpoints` in a folder of a `Store`.
+class StoredCheckpoints(ArmCheckpoints):
+    """The same in a folder of a `Store`.
 
-    A checkpoint is written and sealed on the machine's own disk, as `ArmCheckpoints` does, and
-    then copied, the seal last: what a lost machine left half copied has no seal and is no
-    checkpoint. `began` is the tick that `restore` went on from, 0 if from none.
+    What a lost machine left half copied does not agree with its seal, and the checkpoint before it
+    is used. `began` is the tick that `restore` went on from, 0 if from none.
     """
 
     def __init__(
         self, store: Store, folder: str, *, every: float | None, warn: Callable[[str], None]
     ) -> None:
-        self.store, self.folder, self.began = store, folder, 0
-        self._scratch = tempfile.TemporaryDirectory(prefix="engrax-")
-        # The last part of the name stands in sentences about a damaged checkpoint.
-        self._here = Path(self._scratch.name) / posixpath.basename(folder)
-        self._own = ArmCheckpoints(self._here, every=every, warn=warn)
-
-    def save(self, tick: int, kept: PyTree, *, last: bool) -> None:
-        """Writes `kept`, if it is time to, and copies it."""
-        self._own.save(tick, kept, last=last)
-        seal = self._here / f"{tick}{SEAL}"
-        if not seal.exists():
-            return
-        self._forget(tick)
-        for path in sorted((self._here / str(tick)).rglob("*")):
-            if path.is_file():
-                name = path.relative_to(self._here).as_posix()
-                self.store.write(f"{self.folder}/{name}", path.read_bytes())
-        self.store.write(f"{self.folder}/{seal.name}", seal.read_bytes())
-        for old in self._ticks()[KEPT:]:
-            self._forget(old)
+        super().__init__(Path(folder), every=every, warn=warn)
+        self.store, self.began = store, 0
 
     def restore(self, like: Callable[[], PyTree]) -> tuple[int, PyTree] | None:
         """The newest checkpoint in the store that is whole."""
-        for tick in self._ticks():
-            shutil.rmtree(self._here, ignore_errors=True)
-            for name in (*self._files(tick), f"{tick}{SEAL}"):
-                path = self._here / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(self.store.read(f"{self.folder}/{name}"))
-            if found := self._own.restore(like):
-                self.began = found[0]
-                return found
-        return None
+        found = super().restore(like)
+        self.began = found[0] if found else 0
+        return found
 
-    def close(self) -> None:
-        """Gives the machine's disk back."""
-        self._scratch.cleanup()
+    def _names(self) -> list[str]:
+        return self.store.names(self.folder.as_posix())
 
-    def _files(self, tick: int) -> list[str]:
-        return [n for n in self.store.names(self.folder) if n.startswith(f"{tick}/")]
+    def _open(self, name: str) -> IOBase:
+        return self.store.open(f"{self.folder.as_posix()}/{name}")
 
-    def _forget(self, tick: int) -> None:
-        self.store.remove(f"{self.folder}/{tick}{SEAL}")
-        self.store.remove(f"{self.folder}/{tick}")
+    def _write(self, name: str, content: list[bytes | memoryview]) -> None:
+        self.store.write(f"{self.folder.as_posix()}/{name}", b"".join(content))
 
-    def _ticks(self) -> list[int]:
-        """Ticks of the sealed checkpoints in the store, newest first."""
-        found = (n.removesuffix(SEAL) for n in self.store.names(self.folder) if n.endswith(SEAL))
-        return sorted((int(name) for name in found if name.isdigit()), reverse=True)
+    def _remove(self, name: str) -> None:
+        self.store.remove(f"{self.folder.as_posix()}/{name}")
 
 
 def _first_line(error: Exception) -> str:
