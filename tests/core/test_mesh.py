@@ -26,7 +26,7 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[s
     plain = {k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"}
     return subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "mesh_study.py"), "run", "mesh", *options],
-        env={**plain, "PYTHONPATH": str(ROOT), "COLUMNS": "150",
+        env={**plain, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "COLUMNS": "150",
              "JAX_COMPILATION_CACHE_DIR": jax.config.values["jax_compilation_cache_dir"],
              "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", **environment},
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
