@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +16,10 @@ FILES = sorted(SOURCE.rglob("*.py"))
 PACKAGES = sorted(
     ".".join(("engrax", *path.parent.relative_to(SOURCE).parts))
     for path in SOURCE.rglob("__init__.py")
+)
+MODULES = sorted(
+    ".".join(("engrax", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in FILES
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
@@ -61,6 +67,28 @@ def test_a_package_is_its_table_of_contents(package):
     assert sorted(set(names)) == sorted(names)
     for name in names:
         assert getattr(module, name, None) is not None, f"{package} promises {name}"
+
+
+IMPORTS = """
+import importlib, sys
+from jax._src import xla_bridge  # there is no public way to ask
+
+slow = {"scipy.stats", "scipy.optimize", "optimistix", "sklearn.decomposition", "networkx"}
+slow |= {"matplotlib.pyplot"}
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    assert not xla_bridge.backends_are_initialized(), f"{name} starts a backend"
+    found = slow & sys.modules.keys()
+    assert not found or name.startswith("engrax.estimators"), f"{name} imports {found}"
+"""
+
+
+def test_imports_start_no_backend_and_no_slow_package():
+    # Estimators come last: the bases that they share with scikit-learn's own bring what is slow.
+    names = sorted(MODULES, key=lambda name: name.startswith("engrax.estimators"))
+    command = [sys.executable, "-c", IMPORTS, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_pins_are_names_and_versions_of_every_dependency():

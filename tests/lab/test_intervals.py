@@ -14,6 +14,7 @@ from engrax.lab import (
     proportion_interval,
     slope_interval,
     spearman_interval,
+    t_half_width,
     t_interval,
 )
 
@@ -45,6 +46,28 @@ def test_t_interval_closed_form_for_two_values() -> None:
 def test_t_interval_of_equal_values_has_no_width() -> None:
     found = t_interval([0.25] * 5)
     assert (found.low, found.high) == (0.25, 0.25)
+
+
+@given(
+    st.lists(st.lists(finite, min_size=3, max_size=3), min_size=2, max_size=30),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+@settings(derandomize=True, deadline=None)
+def test_t_half_width_is_half_of_each_t_interval(rows: list[list[float]], level: float) -> None:
+    values = np.array(rows)
+    found = t_half_width(values, level=level)
+    quantile = stats.t.ppf(0.5 + level / 2, len(values) - 1)
+    np.testing.assert_array_equal(found, quantile * values.std(0, ddof=1) / math.sqrt(len(values)))
+    for column, half in zip(values.T, found, strict=True):
+        interval = t_interval(column, level=level)
+        # float64; sums of a row of columns and of one column differ in their order
+        assert interval.high - interval.low == pytest.approx(2 * half, rel=1e-9, abs=1e-9)
+
+
+def test_t_half_width_of_one_seed_is_zero_and_of_a_seed_that_is_not_finite_nan() -> None:
+    np.testing.assert_array_equal(t_half_width(np.ones((1, 2, 3))), np.zeros((2, 3)))
+    found = t_half_width(np.array([[0.0, np.nan, np.inf], [1.0, 1.0, 1.0]]))
+    np.testing.assert_array_equal(np.isnan(found), [False, True, True])
 
 
 @pytest.mark.parametrize("n", [5, 8, 16])

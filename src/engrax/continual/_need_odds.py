@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 
 class NeedOdds(NamedTuple):
@@ -92,7 +92,7 @@ def need_odds(
     risk, hit = risk[there], hit[there]
     power, error, power_fit = _logistic(np.log(lags), risk, hit)
     exponential, _, exponential_fit = _logistic(lags, risk, hit)
-    half = float(stats.norm.ppf(0.5 + level / 2)) * error
+    half = float(special.ndtri(0.5 + level / 2)) * error
     with np.errstate(divide="ignore"):
         odds = hit / (risk - hit)
     return NeedOdds(

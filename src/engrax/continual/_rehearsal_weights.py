@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
-from scipy import optimize
 
 _KINDS = ("power", "exp", "uniform", "recent", "oldest", "none")
 
@@ -55,6 +54,8 @@ def matched_rate(n_old: int, b: float, match: str = "mean_lag") -> float:
     Both laws run over the lags 1 to `n_old`. With fewer than two lags every rate will do, and with
     `b = 0` it is 0.
     """
+    from scipy import optimize  # 0.1 s, and only here
+
     lag = np.arange(1.0, n_old + 1)
     target = _shares(lag**-b)
 

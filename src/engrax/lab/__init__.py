@@ -29,6 +29,7 @@ from ._intervals import (
     proportion_interval,
     slope_interval,
     spearman_interval,
+    t_half_width,
     t_interval,
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
@@ -99,6 +100,7 @@ __all__ = [
     "spearman_interval",
     "stoppable",
     "studies_table",
+    "t_half_width",
     "t_interval",
     "unsent",
     "write",

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import stats
 
 FEWEST_FOR_BOOTSTRAP = 20
 """Below this number of units a bootstrap interval covers too rarely to be reported."""
@@ -36,9 +35,25 @@ def t_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     x = _units(values, level)
     if len(x) < 2:
         raise ValueError("A t interval needs at least 2 units, got 1; run more seeds.")
-    half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
-    mean = float(x.mean())
-    return Interval(mean, mean - float(half), mean + float(half), level, "t", len(x))
+    mean, half = float(x.mean()), float(t_half_width(x, level=level))
+    return Interval(mean, mean - half, mean + half, level, "t", len(x))
+
+
+def t_half_width(
+    values: Float[np.ndarray, "seed *shape"], *, level: float = 0.95
+) -> Float[np.ndarray, "*shape"]:
+    """Half of Student's t interval of the mean over the leading axis, for error bars.
+
+    0 for one seed; nan where a seed is not finite.
+    """
+    from scipy import special  # 0.1 s, and a command that shows no intervals needs none of it
+
+    n = len(values)
+    if n < 2:
+        return np.zeros(values.shape[1:])
+    with np.errstate(invalid="ignore"):
+        spread = values.std(0, ddof=1)
+    return np.asarray(special.stdtrit(n - 1, 0.5 + level / 2) * spread / math.sqrt(n))
 
 
 def bootstrap_interval(
@@ -55,6 +70,8 @@ def bootstrap_interval(
     Raises:
         ValueError: fewer than 20 units, values not finite, or labels of another length.
     """
+    from scipy import stats  # 0.3 s, and only for some intervals
+
     x = _units(values, level)
     labels = np.arange(len(x)) if cluster is None else np.asarray(cluster)
     if labels.shape != x.shape:
@@ -97,6 +114,8 @@ def proportion_interval(
     Raises:
         ValueError: an outcome is neither 0 nor 1.
     """
+    from scipy import stats
+
     x = _units(values, level)
     if not np.isin(x, (0, 1)).all():
         raise ValueError(
@@ -123,11 +142,13 @@ def slope_interval(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Interv
     Raises:
         ValueError: fewer than three points, unequal lengths, or all x equal.
     """
+    from scipy import special, stats
+
     a, b = _pairs(x, y, level, fewest=3)
     if np.ptp(a) == 0:
         raise ValueError("A slope needs at least two different values of x, got one.")
     slope, error = (float(np.asarray(stats.linregress(a, b))[i]) for i in (0, 4))
-    half = float(stats.t.ppf(0.5 + level / 2, len(a) - 2)) * error
+    half = float(special.stdtrit(len(a) - 2, 0.5 + level / 2)) * error
     return Interval(slope, slope - half, slope + half, level, "slope", len(a))
 
 
@@ -139,6 +160,8 @@ def spearman_interval(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Int
     Raises:
         ValueError: fewer than five pairs, unequal lengths, or a variable that does not vary.
     """
+    from scipy import special, stats
+
     a, b = _pairs(x, y, level, fewest=5)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         raise ValueError("A rank correlation needs two variables that vary, got a constant one.")
@@ -147,7 +170,7 @@ def spearman_interval(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Int
         rho = math.copysign(1.0, rho)
         return Interval(rho, rho, rho, level, "spearman", len(a))
     z, error = math.atanh(rho), math.sqrt((1 + rho**2 / 2) / (len(a) - 3))
-    half = float(stats.norm.ppf(0.5 + level / 2)) * error
+    half = float(special.ndtri(0.5 + level / 2)) * error
     low, high = math.tanh(z - half), math.tanh(z + half)
     return Interval(rho, low, high, level, "spearman", len(a))
 

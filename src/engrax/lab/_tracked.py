@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from ._folder import Run
+from ._intervals import t_half_width
 
 POINTS = 200
 """Ticks of a record that are sent at most, evenly spread, the last among them."""
@@ -82,10 +82,10 @@ def _points(prefix: str, data: xr.Dataset, grid: list[str], last: int) -> Iterat
 
 def _ends(values: np.ndarray) -> dict[str, np.ndarray]:
     """Mean over the leading axis and the ends of Student's interval, where there are two seeds."""
-    mean, n = values.mean(0), len(values)
-    if n < 2:
+    mean = values.mean(0)
+    if len(values) < 2:
         return {"": mean}
-    half = stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
+    half = t_half_width(values)
     return {"": mean, " low": mean - half, " high": mean + half}
 
 

@@ -23,9 +23,9 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ._format import scale_of
+from ._intervals import t_half_width
 from ._judgements import PartJudgement
 from ._manifest import write
 
@@ -142,9 +142,8 @@ def band(
     x, values = np.asarray(x), np.asarray(values, dtype=float)
     mean = values.mean(0)
     ax.plot(x, mean, color=color, label=label, linestyle=linestyle)
-    n = len(values)
-    if n > 1:
-        half = stats.t.ppf(0.5 + level / 2, n - 1) * values.std(0, ddof=1) / math.sqrt(n)
+    if len(values) > 1:
+        half = t_half_width(values, level=level)
         ax.fill_between(x, mean - half, mean + half, color=color, alpha=0.2, linewidth=0)
 
 

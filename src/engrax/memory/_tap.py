@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from engrax.theory import interaction_kernel
@@ -38,6 +37,8 @@ def tap_magnetization(
 
     Raises ValueError for ``interactions="all"``, whose reaction term this is not.
     """
+    import optimistix as optx  # 0.1 s, and only here
+
     if network.interactions != "distinct":
         raise ValueError(
             "tap_magnetization was given interactions='all', expected 'distinct'; its reaction "

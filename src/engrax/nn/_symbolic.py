@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jaxtyping import Array, Float
 
 from ._kan import KAN, KANLayer
@@ -167,12 +166,13 @@ def _polished(
     candidate: Candidate, u: np.ndarray, y: np.ndarray, a: float, b: float
 ) -> tuple[float, float]:
     """The local optimum of (a, b), with c and d solved for."""
+    from scipy import optimize  # 0.1 s, and only here
 
     def lost(pair: np.ndarray) -> float:
         r2 = _linear(candidate, u, y, pair[:1], pair[1:])[2][0]
         return 1 - float(r2) if np.isfinite(r2) else 2.0
 
-    found = scipy.optimize.minimize(
+    found = optimize.minimize(
         lost, np.array([a, b]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12}
     )
     a, b = found.x if found.fun <= lost(np.array([a, b])) else (a, b)

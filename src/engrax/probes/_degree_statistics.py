@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Num
-from scipy import stats
 
 
 class Comparison(NamedTuple):
@@ -62,6 +61,8 @@ def degree_statistics(degrees: Num[np.ndarray, " nodes"]) -> DegreeStatistics:
 
 def excess_kurtosis(values: Num[np.ndarray, "*shape"]) -> float:
     """Fourth standardized moment - 3 over all entries; 0 where they are all the same."""
+    from scipy import stats  # 0.3 s, and only here
+
     values = np.ravel(np.asarray(values, np.float64))
     return float(stats.kurtosis(values)) if np.ptp(values) > 0 else 0.0
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pooch
-
 from ._availability import Availability, cache_folder
 from ._dataset import Dataset
 from ._errors import DataFileError, DataNotFoundError
@@ -64,6 +62,8 @@ class _Source:
 
 
 def _download_fashion(folder: Path) -> list[str]:
+    import pooch  # 0.02 s, and only for a download
+
     failures = []
     for name, md5 in _FASHION_MD5.items():
         if idx_path(folder, name).is_file():

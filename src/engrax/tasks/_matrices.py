@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from ._errors import DataFileError
 from ._records import Arrays
@@ -17,6 +15,9 @@ def read_svhn(folder: Path) -> Arrays:
 
     The files keep images as (rows, columns, channels, examples), and the digit 0 as label 10.
     """
+    from scipy.io import loadmat  # 0.1 s, and only here
+    from scipy.io.matlab import MatReadError
+
     arrays = []
     for part in ("train", "test"):
         path = folder / f"{part}_32x32.mat"

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int32
-from scipy.ndimage import gaussian_filter1d
 
 from ._dataset import Dataset
 
@@ -53,6 +52,8 @@ def _signals(
     random: np.random.Generator, y: Int32[np.ndarray, " examples"] | np.ndarray
 ) -> Float[np.ndarray, "examples 40"]:
     """One signal for each label."""
+    from scipy.ndimage import gaussian_filter1d  # 0.1 s, and only here
+
     n, points = len(y), np.arange(_PADDED)
     curves = np.array(_TEMPLATES)
     curves = (curves - curves.mean(1, keepdims=True)) / curves.std(1, keepdims=True)

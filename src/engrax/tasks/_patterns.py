@@ -5,7 +5,7 @@ import jax.random as jr
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int8, Key, UInt8
-from scipy import stats
+from scipy import special
 
 from engrax.core import draw_uniform
 
@@ -78,7 +78,8 @@ def averaged_examples(
     Raises ValueError for fewer than one example or a quality outside (0, 1].
     """
     _check(n_examples, quality)
-    steps = stats.binom.cdf(np.arange(n_examples), n_examples, (1 + quality) / 2)
+    wrong = np.arange(n_examples)
+    steps = special.betaincc(wrong + 1, n_examples - wrong, (1 + quality) / 2)
     uniform = draw_uniform(key, patterns.shape)
     # Few steps: compare with all of them, which vectorizes; many: binary search.
     method = "compare_all" if n_examples <= 64 else "scan"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pooch
 from jaxtyping import UInt8
 
 from ._availability import Availability, cache_folder
@@ -140,6 +139,8 @@ def _tiny(download: bool, name: str = "tiny_shakespeare") -> Text | list[str]:
     path = cache_folder() / "tiny_shakespeare" / "input.txt"
     tried = [str(path)]
     if not path.is_file() and download:
+        import pooch  # 0.02 s, and only for a download
+
         try:
             pooch.retrieve(_TINY_ADDRESS, f"sha256:{_TINY_SHA256}", path.name, path.parent)
         # No network, an address that moved (both OSError, requests' errors too), or a download

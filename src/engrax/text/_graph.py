@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Float
 
@@ -40,13 +39,10 @@ def strongest(pull: Float[np.ndarray, "to from"], head: int) -> NeuronGraph:
     to, start = np.unravel_index(order, part.shape)
     top = part.max() or 1.0
     edges = [(int(j), int(i), float(part[i, j] / top)) for i, j in zip(to, start, strict=True)]
-    used, graph = _largest_component(edges)
+    used, groups, place = _laid_out(edges)
     at = {node: k for k, node in enumerate(used)}
     edges = [(at[j], at[i], weight) for j, i, weight in edges if j in at and i in at]
-    groups = nx.community.louvain_communities(graph, seed=0) if used else []
-    groups = sorted(groups, key=len, reverse=True)
     group = {node: k for k, nodes in enumerate(groups) for node in nodes}
-    place = _laid_out(graph)
     return NeuronGraph(
         head,
         tuple(int(chosen[node]) for node in used),
@@ -57,21 +53,25 @@ def strongest(pull: Float[np.ndarray, "to from"], head: int) -> NeuronGraph:
     )
 
 
-def _largest_component(edges: list[tuple[int, int, float]]) -> tuple[list[int], nx.Graph]:
-    """The largest set of nodes that hang together, and their graph, numbered in their order."""
-    graph = nx.Graph()
+def _laid_out(
+    edges: list[tuple[int, int, float]],
+) -> tuple[list[int], list[set[int]], Float[np.ndarray, "neurons 2"]]:
+    """The largest set of nodes that hang together; its communities by size, and its layout, in
+    which a node is called by its place in the set.
+    """
+    import networkx as nx  # 0.1 s, and only here
+
+    whole = nx.Graph()
     for j, i, weight in edges:
-        old = graph.get_edge_data(j, i, {"weight": 0.0})["weight"]
-        graph.add_edge(j, i, weight=old + weight)
-    used = sorted(max(nx.connected_components(graph), key=len, default=set()))
-    return used, nx.relabel_nodes(graph.subgraph(used), {n: k for k, n in enumerate(used)})
-
-
-def _laid_out(graph: nx.Graph) -> Float[np.ndarray, "neurons 2"]:
-    if not len(graph):
-        return np.zeros((0, 2))
+        old = whole.get_edge_data(j, i, {"weight": 0.0})["weight"]
+        whole.add_edge(j, i, weight=old + weight)
+    used = sorted(max(nx.connected_components(whole), key=len, default=set()))
+    if not used:
+        return [], [], np.zeros((0, 2))
+    graph = nx.relabel_nodes(whole.subgraph(used), {n: k for k, n in enumerate(used)})
+    groups = sorted(nx.community.louvain_communities(graph, seed=0), key=len, reverse=True)
     spread = 2.2 / np.sqrt(len(graph))
     found = nx.spring_layout(graph, k=spread, iterations=200, seed=0)
     place = np.array([found[k] for k in range(len(graph))])
     low, high = place.min(0), place.max(0)
-    return (place - low) / np.where(high > low, high - low, 1.0)
+    return used, groups, (place - low) / np.where(high > low, high - low, 1.0)

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 from scipy.special import erfinv
 
 Number = Float[np.ndarray, "*_"] | float | int
@@ -21,6 +20,8 @@ def critical_dilution(k: int | float) -> float:
     d + d^2 + ... + d^(K-1)``. 1 for two patterns, 0.618 (the golden ratio) for three, 1/2 for
     infinitely many (``k=math.inf``). Raises ValueError for fewer than two patterns.
     """
+    from scipy.optimize import brentq  # 0.1 s, and only here
+
     if not k >= 2 or (math.isfinite(k) and k != int(k)):
         raise ValueError(
             f"k={k} was given, expected a whole number of at least 2 patterns (or math.inf); one "

@@ -4,8 +4,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import stats
-from scipy.optimize import brentq
+from scipy import special
 
 Number = Float[np.ndarray, "*_"] | Int[np.ndarray, "*_"] | float | int
 
@@ -40,7 +39,7 @@ def linear_memory_capacity(
     if criterion == "adversarial":
         return np.asarray(1 + threshold / _mean_size(mu, np.asarray((1 - mu) / np.sqrt(d))))
     if criterion == "bit_error":
-        z = stats.norm.isf(error)
+        z = -special.ndtri(error)
         return np.asarray(1 + 1 / (z**2 * (mu**2 + (1 - mu) ** 2 / d)))
     if criterion != "exact":
         raise ValueError(
@@ -57,18 +56,19 @@ def sign_error(d_key: Number, pairs: Number, *, heads: Number = 1) -> Float[np.n
     With `heads` memories of independent keys whose responses are added.
     """
     d, n, h = (np.asarray(x, float) for x in (d_key, pairs, heads))
-    return np.asarray(stats.norm.sf(np.sqrt(h * d / (n - 1))))
+    return np.asarray(special.ndtr(-np.sqrt(h * d / (n - 1))))
 
 
 def _mean_size(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """E|x| of a normal x."""
     ratio = mean / deviation
     around = deviation * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2)
-    return np.asarray(around + mean * (1 - 2 * stats.norm.cdf(-ratio)))
+    return np.asarray(around + mean * (1 - 2 * special.ndtr(-ratio)))
 
 
 def _exact(d_key: float, error: float, d_value: int) -> float:
     """The root in N; the right side falls in N, so there is one. At least 1."""
+    from scipy.optimize import brentq  # 0.1 s, and only here
 
     def excess(log_n: float) -> float:
         return 2 * np.exp(log_n) * (log_n + np.log(d_value / error)) - d_key

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array
 
 from ._kernel import Interactions, interaction_kernel
@@ -85,6 +84,8 @@ def _line(model: Model, temperature: Number, entropy: Number, solve) -> Line:
 
 def _branch(model: Model, n: Array, temperature: Array, entropy: Array) -> tuple[Array, Moments]:
     """Load and moments of the branch point with overlap n; load 0 where n is out of reach."""
+    import optimistix as optx  # 0.1 s, and only where an equation is solved
+
     quiet = model.moments(n, jnp.zeros(()), temperature, entropy).n - n
 
     def excess(noise, _):
@@ -136,6 +137,7 @@ def _spinodal_point(model: Model, temperature: Array, entropy: Array) -> Line:
 
 def _upper_end(model: Model, temperature: Array, entropy: Array) -> Array:
     """Overlap n of the retrieval solution at load 0."""
+    import optimistix as optx
 
     def update(n, _):
         return model.moments(n, jnp.zeros(()), temperature, entropy).n
@@ -151,6 +153,8 @@ def _at_points(model: Model, temperature: Array, entropy: Array) -> Line:
 
 def _at_point(model: Model, temperature: Array, entropy: Array) -> Line:
     """Where the replicon passes 1 between the spinodal and the branch's end at load 0."""
+    import optimistix as optx
+
     end = _spinodal_point(model, temperature, entropy)
     lowest = jnp.asarray(end.n)
     if model.frozen:

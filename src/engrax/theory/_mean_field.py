@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from ._convergence import warn_of_points
@@ -178,6 +177,7 @@ def _frozen_free_energy(model: Model, n: Array, load: Array, entropy: Array) -> 
 
 def _frozen_susceptibility(model: Model, n: Array, load: Array, entropy: Array) -> Array:
     """Susceptibility of the Hopfield network at T = 0 when n is known, by iteration."""
+    import optimistix as optx  # 0.1 s, and only where an equation is solved
 
     def update(chi, _):
         noise = load * model.noise(jnp.ones(()), chi)
@@ -217,6 +217,8 @@ def _solve_points(model: Model, load: Array, temperature: Array, entropy: Array)
 
 
 def _solve_point(model: Model, load: Array, temperature: Array, entropy: Array) -> MeanField:
+    import optimistix as optx
+
     def update(state, _):
         n, q, chi = state
         noise = load * model.noise(q, chi)

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
@@ -157,6 +156,8 @@ def _point(
     numbers: tuple[Array, Array, Array],
 ) -> MultitaskingState:
     """The equations solved at one point."""
+    import optimistix as optx  # 0.1 s, and only here
+
     dilution, entropy, beta = numbers
 
     def update(n: Array, args: tuple[Ensemble, Array]) -> Array:

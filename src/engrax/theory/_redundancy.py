@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import stats
 
 Number = Float[np.ndarray, "*_"] | Int[np.ndarray, "*_"] | float | int
 
@@ -23,6 +22,8 @@ def combined_failure(
 
     **Raises:** `ValueError` for another way to combine.
     """
+    from scipy import stats  # 0.3 s, and only here
+
     p, h = np.asarray(p, float), np.asarray(heads)
     if combine == "any":
         return np.asarray(p**h)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from engrax.lab import Claim, Part, at_least, at_most, equivalent
 
@@ -44,6 +43,8 @@ def paired(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
 
 def gain_correlation(run: Any) -> np.ndarray:
     """Spearman's correlation of a unit's |gamma| with its IPR, one a seed."""
+    from scipy import stats  # 0.3 s, and only here
+
     final = run["norm"]["final"]
     pairs = zip(final["gain"].to_numpy(), final["ipr"].to_numpy(), strict=True)
     return np.array([float(np.asarray(stats.spearmanr(a, b))[0]) for a, b in pairs])

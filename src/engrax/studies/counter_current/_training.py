@@ -15,13 +15,12 @@ from engrax.tasks import Batches, Scaling, Split, load, subset
 
 from ._config import Config
 
-SPLIT_KEY = named(jr.key(0), "counter_current/split")
-"""One split for the whole study: no seed's validation images are another's training images."""
-
 
 def cut(name: str, train: int | None, validation: int, test: int | None) -> Split:
     """The study's training, validation and test images of a data set."""
-    return subset(load(name), train, validation, test, SPLIT_KEY)
+    # One split for the whole study: no seed's validation images are another's training images.
+    key = named(jr.key(0), "counter_current/split")
+    return subset(load(name), train, validation, test, key)
 
 
 def standardized(images: np.ndarray, shape: tuple[int, ...] | None = None) -> Scaling:

@@ -1,6 +1,5 @@
 """Figures: theory as lines, simulation as points with 95 % intervals, in the same axes."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 from engrax.theory import detection_overlap
 
 from . import _claims as claims
@@ -44,11 +42,9 @@ def points(
     **kw: Any,
 ) -> None:
     """Means over seeds (seed, point) with their Student t intervals."""
-    n = len(values)
-    half = stats.t.ppf(0.975, max(n - 1, 1)) * values.std(0, ddof=1) / math.sqrt(n)
     ax.errorbar(
-        np.asarray(x), values.mean(0), yerr=half, fmt=marker, color=color, label=label,
-        markersize=5, elinewidth=1.2, capsize=2, linestyle="none", **kw,
+        np.asarray(x), values.mean(0), yerr=t_half_width(values), fmt=marker, color=color,
+        label=label, markersize=5, elinewidth=1.2, capsize=2, linestyle="none", **kw,
     )  # fmt: skip
 
 

@@ -22,9 +22,6 @@ from ._process import KERNELS, AllInputs, SingleInputs, process
 
 Lazy = Mapping[str, Callable[[], Arm | Reference]]
 
-INPUTS_KEY = jr.key(2502)
-"""Of C2's test inputs, which are the same for all networks."""
-
 WIDTHS = ("process_narrow", "process_middle", "process_wide")
 """Arms of C2, in the order of the widths."""
 
@@ -40,7 +37,7 @@ def arms(config: Config) -> Lazy:
 def process_inputs(config: Config) -> tuple[np.ndarray, np.ndarray]:
     """C2's test inputs with two ones or more: bits, and inputs of length 1."""
     bits, x = map(np.asarray, binary_inputs(config.process_bits))
-    order = np.asarray(jr.permutation(INPUTS_KEY, len(bits)))
+    order = np.asarray(jr.permutation(jr.key(2502), len(bits)))  # the same for all networks
     order = order[bits[order].sum(1) > 1][: config.process_inputs]
     return bits[order], x[order]
 

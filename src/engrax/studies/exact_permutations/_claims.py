@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from engrax.lab import Claim, Part, at_least, at_most, between, t_interval
 from engrax.theory import KernelPredictor, permutation_coefficients, relu_nngp
@@ -69,6 +68,8 @@ def covariance_error(run: Any, arm: str) -> np.ndarray:
 
 def kurtosis(run: Any, arm: str = WIDTHS[-1]) -> np.ndarray:
     """Excess kurtosis between networks, unbiased, mean over inputs and bits, one an ensemble."""
+    from scipy import stats  # 0.3 s, and only here
+
     outputs = run[arm]["outputs"].to_numpy().astype(float)
     return stats.kurtosis(outputs, axis=1, bias=False).mean((1, 2))
 

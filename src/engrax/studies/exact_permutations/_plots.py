@@ -1,6 +1,5 @@
 """Figures: theory as lines, networks and samples as points with 95 % intervals."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from . import _claims as claims
 
@@ -34,10 +32,8 @@ def plots(run: Any) -> Mapping[str, Figure]:
 
 def points(ax: Axes, x: ArrayLike, values: np.ndarray, **look: Any) -> None:
     """Means over the first axis with their Student t intervals."""
-    n = len(values)
-    half = stats.t.ppf(0.975, max(n - 1, 1)) * values.std(0, ddof=1) / math.sqrt(n)
     ax.errorbar(
-        np.asarray(x), values.mean(0), yerr=half,
+        np.asarray(x), values.mean(0), yerr=t_half_width(values),
         **{"fmt": "o", "markersize": 5, "elinewidth": 1.2, "capsize": 2, "linestyle": "none"}
         | look,
     )  # fmt: skip

@@ -31,9 +31,6 @@ from ._measures import (
     last_validation_accuracy,
 )
 
-SPLIT_KEY = named(jr.key(0), "hlop/split")
-"""One split for the whole study: no seed's validation images are another's training images."""
-
 MEAN, DEVIATION = 0.1307, 0.3081
 """Of MNIST's pixels, as shares of full intensity; every data set is scaled by them."""
 
@@ -72,7 +69,9 @@ def arms(config: Config) -> dict[str, Callable[[], Arm]]:
 
 def images(config: Config) -> Split:
     """The study's training, validation and test images."""
-    return subset(load(config.data), config.train, config.validation, config.test, SPLIT_KEY)
+    # One split for the whole study: no seed's validation images are another's training images.
+    key = named(jr.key(0), "hlop/split")
+    return subset(load(config.data), config.train, config.validation, config.test, key)
 
 
 def widths(config: Config, split: Split) -> tuple[int, ...]:

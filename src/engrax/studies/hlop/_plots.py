@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from ._claims import average, matrix, transfer
 from ._learners import RULES
@@ -149,10 +148,9 @@ def _point(
     """One row: a dot a seed, the mean, and its 95 % interval."""
     panel.plot(values, np.full(len(values), row - 0.13), "o", color=figures.MUTED, markersize=3,
                alpha=0.6, markeredgewidth=0)  # fmt: skip
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-        panel.plot([values.mean() - half, values.mean() + half], [row, row], color=color, lw=3)
-    panel.plot(values.mean(), row, "o", color=color, markersize=6, label=label)
+    mean, half = values.mean(), t_half_width(values)
+    panel.plot([mean - half, mean + half], [row, row], color=color, lw=3)
+    panel.plot(mean, row, "o", color=color, markersize=6, label=label)
 
 
 def _subspaces(arm: Any) -> Figure:
@@ -257,8 +255,8 @@ def _bursts(run: Any) -> Figure:
     figures.band(panel, ends, np.repeat(linear, 2, 1), label="linear lateral neurons",
                  color=figures.PALETTE[0], linestyle="--")  # fmt: skip
     for level, values in zip(levels, 100 * arm.to_numpy().T, strict=True):
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-        panel.errorbar(level, values.mean(), half, fmt="o", color=figures.PALETTE[2], capsize=3,
+        panel.errorbar(level, values.mean(), t_half_width(values), fmt="o", capsize=3,
+                       color=figures.PALETTE[2],
                        label="spiking" if level == levels[0] else None)  # fmt: skip
     panel.set_xscale("log")
     panel.set_xticks(levels, [f"{level:g}" for level in levels])

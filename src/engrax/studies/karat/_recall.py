@@ -20,8 +20,6 @@ from ._config import Config
 from ._models import Choice, chosen
 from ._training import Accuracies, last_validation_accuracy, learner, rate
 
-DATA_KEY = named(jr.key(0), "karat/recall")
-"""One training set and one test set for the whole study."""
 TICKS = 4
 
 
@@ -59,7 +57,8 @@ def recall_model(
 def _arm(config: Config, learned: bool, grid: Mapping[str, Any]) -> Arm:
     keys, values = config.recall_keys, config.recall_values
     task = AssociativeRecall(keys, values, keys, batch=config.batch, queries=1)
-    prompts = task.sample(DATA_KEY, config.recall_train + 2 * config.recall_test)
+    key = named(jr.key(0), "karat/recall")  # one training set and one test set for the whole study
+    prompts = task.sample(key, config.recall_train + 2 * config.recall_test)
     x, y = (jax.device_get(z) for z in (prompts.x, prompts.y[:, 0]))
     ends = [config.recall_train, config.recall_train + config.recall_test]
     pieces = zip(*(np.split(z, ends) for z in (x, y)), strict=True)

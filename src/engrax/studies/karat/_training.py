@@ -31,14 +31,12 @@ from engrax.tasks import Batches, Scaling, Split, load, subset
 from ._config import Config
 from ._models import image_shape
 
-SPLIT_KEY = named(jr.key(0), "karat/split")
-"""One split for the whole study."""
-
 
 @lru_cache(maxsize=2)
 def images(config: Config) -> Split:
     """Training, validation and test images."""
-    return subset(load(config.data), config.train, config.validation, config.test, SPLIT_KEY)
+    key = named(jr.key(0), "karat/split")  # one split for the whole study
+    return subset(load(config.data), config.train, config.validation, config.test, key)
 
 
 def scaling(config: Config) -> Scaling:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import xarray as xr
+from jaxtyping import Array, Key
 
 from engrax.continual import EpochAnneal, PermutedTasks, SplitTasks, TaskSequence, own_classes
 from engrax.core import Learner, System, named, observe
@@ -34,9 +35,6 @@ from ._measures import (
 )
 from ._perceptron_arms import Lazy, perceptron_arms
 
-SPLIT_KEY = named(jr.key(0), "meanfield_cl/split")
-"""One split for the whole study: no seed's validation images are another's training images."""
-
 _TESTED = ("accuracy", "own_accuracy", "accuracy_sample", "accuracy_sign")
 _Dims = dict[str, tuple[str, ...]]
 _BY_TASK: _Dims = dict.fromkeys(_TESTED, ("tested",))
@@ -52,16 +50,21 @@ def arms(config: Config) -> Lazy:
 
 def images(config: Config) -> Split:
     """Training, validation and test images of the permuted tasks."""
-    return subset(load(config.data), config.train, config.validation, config.test, SPLIT_KEY)
+    return subset(load(config.data), config.train, config.validation, config.test, _split_key())
 
 
 def pair_images(config: Config) -> Split:
     """Images of both data sets in a row; the labels of the second come after those of the first."""
     parts = [
-        subset(load(name), config.pair_train, 0, config.pair_test, named(SPLIT_KEY, name))
+        subset(load(name), config.pair_train, 0, config.pair_test, named(_split_key(), name))
         for name in (config.data, config.other)
     ]
     return Split(*(_joined([part[i] for part in parts]) for i in range(3)))
+
+
+def _split_key() -> Key[Array, ""]:
+    """One split for the whole study: no seed's validation images are another's training images."""
+    return named(jr.key(0), "meanfield_cl/split")
 
 
 def _joined(parts: list[Examples]) -> Examples:

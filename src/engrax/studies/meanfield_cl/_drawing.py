@@ -3,17 +3,8 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from engrax.lab import figures
-
-
-def half_width(values: np.ndarray) -> np.ndarray:
-    """Half of the 95 % Student t interval of the mean over the first axis; 0 for one value."""
-    n = len(values)
-    if n < 2:
-        return np.zeros(values.shape[1:])
-    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n))
+from engrax.lab import figures, t_half_width
 
 
 def points(
@@ -30,7 +21,7 @@ def points(
     panel.errorbar(
         x,
         values.mean(0),
-        half_width(values),
+        t_half_width(values),
         fmt=marker,
         color=color,
         markersize=4.5,
@@ -55,8 +46,7 @@ def row(
     if seeds:
         panel.plot(values, np.full(len(values), height - 0.13), "o", color=figures.MUTED,
                    markersize=3, alpha=0.6, markeredgewidth=0)  # fmt: skip
-    half = float(half_width(values))
-    middle = values.mean()
+    middle, half = values.mean(), t_half_width(values)
     panel.plot([middle - half, middle + half], [height, height], color=color, lw=2.5)
     panel.plot(middle, height, marker, color=color, markersize=6, label=label)
 

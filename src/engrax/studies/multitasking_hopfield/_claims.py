@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from engrax.lab import Claim, Part, at_least, at_most, between, equivalent, t_interval
 
@@ -159,6 +158,8 @@ def solver_gap(run: Any, entropy: float) -> np.ndarray:
 
 def energy_and_loss(run: Any, entropy: float) -> np.ndarray:
     """Rank correlation of energy and loss along a trajectory, one a seed."""
+    from scipy import stats  # 0.3 s, and only here
+
     arm = run["descent"].sel(tick=entropy)
     pairs = zip(arm["energy"].to_numpy(), arm["loss"].to_numpy(), strict=True)
     return np.array(

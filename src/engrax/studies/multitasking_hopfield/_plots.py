@@ -1,6 +1,5 @@
 """Figures: theory as lines, simulation as points with 95 % intervals, baselines beside them."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from . import _claims as claims
 from ._shown_plots import diagram, images
@@ -38,10 +36,10 @@ def plots(run: Any) -> dict[str, Figure]:
 
 def points(ax: Axes, x: ArrayLike, values: np.ndarray, *, color: str, **kw: Any) -> None:
     """Means over seeds (seed, point) with their Student t intervals."""
-    n = len(values)
-    half = stats.t.ppf(0.975, max(n - 1, 1)) * values.std(0, ddof=1) / math.sqrt(n)
     style = {"fmt": "o", "markersize": 5, "elinewidth": 1.2, "capsize": 2, "linestyle": "none"}
-    ax.errorbar(np.asarray(x), values.mean(0), yerr=half, color=color, **(style | kw))
+    ax.errorbar(
+        np.asarray(x), values.mean(0), yerr=t_half_width(values), color=color, **(style | kw)
+    )
 
 
 def tasks(run: Any) -> Figure:

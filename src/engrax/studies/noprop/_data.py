@@ -5,14 +5,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jaxtyping import Array, Key
 
 from engrax.core import named
 from engrax.tasks import Examples, FactorLabels, Scaling, Split, factor_labels, load, pool2, subset
 
 from ._config import Config
-
-KEY = named(jr.key(0), "noprop/data")
-"""One split, and one task, for the whole study."""
 
 
 class Images(NamedTuple):
@@ -31,12 +29,12 @@ class Images(NamedTuple):
 
 def images_a(config: Config) -> Images:
     """A; it needs no validation images, since nothing is chosen on it."""
-    return _images(subset(load(config.a_data), config.a_train, 0, config.a_test, KEY))
+    return _images(subset(load(config.a_data), config.a_train, 0, config.a_test, _key()))
 
 
 def images_b(config: Config) -> Images:
     """B, halved where the configuration says so."""
-    split = subset(load(config.b_data), config.b_train, config.b_validation, config.b_test, KEY)
+    split = subset(load(config.b_data), config.b_train, config.b_validation, config.b_test, _key())
     if config.b_pooled:
         split = Split(*(part._replace(x=pool2(part.x)) for part in split))
     return _images(split)
@@ -51,7 +49,12 @@ def _images(split: Split) -> Images:
 
 def factor_task(config: Config) -> FactorLabels:
     """The task of C6."""
-    return factor_labels(KEY, config.factor_train, config.factor_test)
+    return factor_labels(_key(), config.factor_train, config.factor_test)
+
+
+def _key() -> Key[Array, ""]:
+    """One split, and one task, for the whole study."""
+    return named(jr.key(0), "noprop/data")
 
 
 def seen(images: Images, part: Examples) -> np.ndarray:

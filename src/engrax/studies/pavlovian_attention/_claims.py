@@ -4,9 +4,9 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from engrax.lab import Claim, Part, at_least, at_most, between, equivalent
+from engrax.lab import Claim, Part, at_least, at_most, between, equivalent, t_half_width
 
 from ._config import SCALES
 
@@ -65,12 +65,6 @@ def within_its_interval(value: float, half: float) -> float:
     return abs(value) / half if half > 0 else (0.0 if value == 0 else np.inf)
 
 
-def half_width(values: np.ndarray) -> float:
-    """Half the 95 % t interval of the mean over seeds."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
-
-
 def series_cells(run: Any) -> np.ndarray:
     """Whether log success is L log(1 - p) within its interval: (cell, depth).
 
@@ -89,7 +83,7 @@ def series_cells(run: Any) -> np.ndarray:
 
     with np.errstate(divide="ignore"):
         gap = np.abs(np.log(success.mean(0)) - depth * np.log(single.mean(0)))
-    allowed = stats.t.ppf(0.975, n - 1) * np.hypot(error(success), depth * error(single))
+    allowed = special.stdtrit(n - 1, 0.975) * np.hypot(error(success), depth * error(single))
     return gap <= allowed + 1e-6
 
 
@@ -127,7 +121,7 @@ def heads_on_depth(run: Any, degree: int) -> np.ndarray:
 def curvature(run: Any) -> float:
     """Quadratic coefficient, in half-widths of its interval."""
     values = heads_on_depth(run, 2)
-    return within_its_interval(float(values.mean()), half_width(values))
+    return within_its_interval(float(values.mean()), float(t_half_width(values)))
 
 
 def budget_difference(run: Any, cell: int) -> np.ndarray:
@@ -174,7 +168,7 @@ def blocking_ratio(run: Any, rule: str) -> np.ndarray:
 def not_blocked(run: Any) -> float:
     """Distance of hebb's ratio from 1, in half-widths of its interval."""
     values = blocking_ratio(run, "hebb")
-    return within_its_interval(float(values.mean()) - 1, half_width(values))
+    return within_its_interval(float(values.mean()) - 1, float(t_half_width(values)))
 
 
 CORRELATED = (0.1, 0.3, 0.5)

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 from engrax.theory import chain_success
 
 from ._chains import cells
@@ -222,11 +221,10 @@ def _blocking(run: Any, names: list[str]) -> Figure:
     for j, (n, offset) in enumerate(zip(pairs, offsets, strict=True)):
         for row, name in zip(rows, names, strict=True):
             values = run[f"trained_{name}"]["final"]["ratio"].to_numpy()[:, j]
-            half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
             panel.errorbar(
                 values.mean(),
                 row + offset,
-                xerr=half,
+                xerr=t_half_width(values),
                 fmt="osD^"[j % 4],
                 markersize=5,
                 color=figures.PALETTE[1 + j],

@@ -29,8 +29,10 @@ RULES: dict[str, dict[str, Any] | None] = {
 }
 """Arm -> options of the layer; softmax attention is the ceiling."""
 
-HELD_OUT_KEY = named(jr.key(0), "pavlovian_attention/held_out")
-"""One validation set and one test set for the whole study."""
+
+def _held_out_key() -> Key[Array, ""]:
+    """One validation set and one test set for the whole study."""
+    return named(jr.key(0), "pavlovian_attention/held_out")
 
 
 class SoftmaxMemory(eqx.Module):
@@ -153,7 +155,7 @@ class Blocking(eqx.Module):
     def __call__(self, state: State) -> dict[str, np.ndarray]:
         """`blocked` and `control`, mean responses, and `ratio`, one for each number of pairs."""
         models = [self.learner.model(jax.tree.map(_on_device, mine["learner"])) for mine in state]
-        keys = jr.split(HELD_OUT_KEY, self.prompts)
+        keys = jr.split(_held_out_key(), self.prompts)
         found = np.stack(
             [np.asarray(_responses(model, keys, self.trials)).mean(0) for model in models]
         )
@@ -229,7 +231,7 @@ def _arm(config: Config, name: str) -> Arm:
     )
     every = config.steps // config.measurements
     system: System = repeat(Course(tasks, learner), every)
-    prompts = tuple(task.sample(HELD_OUT_KEY, 2 * config.test_prompts) for task in tasks)
+    prompts = tuple(task.sample(_held_out_key(), 2 * config.test_prompts) for task in tasks)
     system = observe(system, Recalled(prompts))
     arm = Arm(
         system,

@@ -34,9 +34,6 @@ from engrax.tasks import Examples, Scaling, Split, load, pool2, subset
 from ._config import Config
 from ._measures import FreshNet, rehearsed, validation_score
 
-SPLIT_KEY = named(jr.key(0), "power_law_rehearsal/split")
-"""One split for the whole study: no seed's validation images are another's training images."""
-
 MEAN, DEVIATION = 0.1307, 0.3081
 """Of MNIST's pixels, as shares of full intensity; every data set is scaled by them."""
 
@@ -103,7 +100,9 @@ def cell_name(method: str, share: float, width: str) -> str:
 @functools.lru_cache(maxsize=2)
 def images(config: Config) -> Split:
     """The study's training, validation and test images."""
-    split = subset(load(config.data), config.train, config.validation, config.test, SPLIT_KEY)
+    # One split for the whole study: no seed's validation images are another's training images.
+    key = named(jr.key(0), "power_law_rehearsal/split")
+    split = subset(load(config.data), config.train, config.validation, config.test, key)
     if not config.pooled:
         return split
     return Split(*(Examples(pool2(part.x), part.y) for part in split))

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from engrax.continual import (
     NeedOdds,
@@ -16,7 +15,16 @@ from engrax.continual import (
     need_weighted_accuracy,
     rehearsal_weights,
 )
-from engrax.lab import Claim, Part, at_least, at_most, between, non_inferior, paired_difference
+from engrax.lab import (
+    Claim,
+    Part,
+    at_least,
+    at_most,
+    between,
+    non_inferior,
+    paired_difference,
+    t_half_width,
+)
 from engrax.probes import first_passage
 
 REGULARIZERS = ("ewc", "si", "l2", "lwf")
@@ -127,7 +135,7 @@ def best_combination(run: Any) -> xr.DataArray:
     its interval is above a line where that of at least one combination is.
     """
     leads = [lead(run, name, "power_small") for name in COMBINED]
-    return max(leads, key=lambda x: float(x.mean() - _half_width(x.to_numpy())))
+    return max(leads, key=lambda x: float(x.mean() - t_half_width(x.to_numpy())))
 
 
 def counts_error(run: Any, name: str) -> xr.DataArray:
@@ -175,10 +183,6 @@ def _of_odds(run: Any, measure: Any) -> xr.DataArray:
 
 def _by_seed(arm: Any, values: np.ndarray) -> xr.DataArray:
     return xr.DataArray(values, {"seed": arm["seed"].to_numpy()}, ["seed"])
-
-
-def _half_width(x: np.ndarray) -> float:
-    return float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
 
 
 def _against_rehearsal() -> dict[str, Part]:

@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
-from scipy import stats
 
 from engrax.continual import need_odds, rehearsal_weights
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from ._arms import cell_name
 from ._claims import (
@@ -157,11 +156,10 @@ def _robustness(run: Any) -> Figure:
             held = run[cell]["accuracy"].sizes["tick"]
             tasks = [t for t in config.robust_tasks if t <= held]
             values = 100 * np.stack([after(run[cell], t).to_numpy() for t in tasks], 1)
-            mean, n = values.mean(0), len(values)
-            half = stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
             right.errorbar(
-                tasks, mean, half, color=color, linestyle=line, marker=marker, capsize=2,
-                markersize=5, label=f"{size} neurons" if name == "power" else None,
+                tasks, values.mean(0), t_half_width(values), color=color, linestyle=line,
+                marker=marker, capsize=2, markersize=5,
+                label=f"{size} neurons" if name == "power" else None,
             )  # fmt: skip
     left.set(xscale="log", xlabel="rehearsed images (% of the new ones)",
              ylabel="mean accuracy over all tasks (%)", title=f"{config.tasks} tasks")  # fmt: skip
@@ -293,12 +291,11 @@ def _comparisons(run: Any) -> Figure:
         figure = Figure(figsize=(figures.WIDTH + 1, 1.5 + 0.27 * len(rows)))
         panel = figure.subplots()
     for row, (_, values) in enumerate(rows[::-1]):
-        mean, n = values.mean(), len(values)
-        half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
+        mean, half = values.mean(), t_half_width(values)
         word = "win" if mean - half > 0 else "loss" if mean + half < 0 else "tie"
         color = {"win": GREEN, "loss": RED, "tie": figures.MUTED}[word]
-        panel.plot(values, np.full(n, row - 0.2), "o", color=figures.MUTED, markersize=2.5,
-                   alpha=0.6, markeredgewidth=0)  # fmt: skip
+        panel.plot(values, np.full(len(values), row - 0.2), "o", color=figures.MUTED,
+                   markersize=2.5, alpha=0.6, markeredgewidth=0)  # fmt: skip
         panel.plot([mean - half, mean + half], [row, row], color=color, lw=3)
         panel.plot(mean, row, "o", color=color, markersize=5)
         panel.text(1.01, row, f"{mean:+.1f}  {word}", transform=panel.get_yaxis_transform(),

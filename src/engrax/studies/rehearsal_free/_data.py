@@ -6,6 +6,7 @@ import functools
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jaxtyping import Array, Key
 
 from engrax.continual import RehearsalStream, ShuffledSplitTasks, rehearsal_table
 from engrax.core import named
@@ -13,12 +14,10 @@ from engrax.tasks import Batches, Dataset, Examples, Scaling, Split, glyphs, loa
 
 from ._config import Config
 
-LETTERS = named(jr.key(0), "rehearsal_free/stream")
-OTHER_LETTERS = named(jr.key(0), "rehearsal_free/pretraining")
-"""Two alphabets for the whole study: seeds differ in the order in which letters come."""
-CLOTHES = named(jr.key(0), "rehearsal_free/clothes")
-DIGITS = named(jr.key(0), "rehearsal_free/digits")
-"""One choice of images for the whole study."""
+
+def _key(what: str) -> Key[Array, ""]:
+    """Of images, which are the same for the whole study: seeds differ in the order they come in."""
+    return named(jr.key(0), f"rehearsal_free/{what}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,8 +104,8 @@ def letters(config: Config) -> Split:
     if config.data != "glyphs":
         data = load(config.data)
         train, validation, test = (n * config.classes for n in each)
-        return subset(data, train, validation, test, LETTERS)
-    drawn = glyphs(LETTERS, config.classes, sum(each), style=config.style, size=config.size)
+        return subset(data, train, validation, test, _key("stream"))
+    drawn = glyphs(_key("stream"), config.classes, sum(each), style=config.style, size=config.size)
     x = drawn.x.reshape(config.classes, sum(each), *drawn.x.shape[1:])
     first, last = np.cumsum(each)[:2]
     cuts = (slice(0, first), slice(first, last), slice(last, None))
@@ -123,7 +122,7 @@ def letters(config: Config) -> Split:
 def other_letters(config: Config) -> Examples:
     """Drawings of letters that never come in the stream."""
     return glyphs(
-        OTHER_LETTERS, config.pretrain_classes, config.pretrain_each,
+        _key("pretraining"), config.pretrain_classes, config.pretrain_each,
         style=config.style, size=config.size,
     )  # fmt: skip
 
@@ -140,8 +139,8 @@ def clothes(config: Config) -> Setting:
     data, before = load(chosen.data), load(chosen.before)
     each = (chosen.train_each, chosen.validation_each, chosen.test_each)
     train, validation, test = (n * data.classes for n in each)
-    split = subset(data, train, validation, test, CLOTHES)
-    first = subset(before, chosen.pretrain, 0, 0, DIGITS).train
+    split = subset(data, train, validation, test, _key("clothes"))
+    first = subset(before, chosen.pretrain, 0, 0, _key("digits")).train
     if chosen.pooled:
         split = Split(*(Examples(pool2(part.x), part.y) for part in split))
         first = Examples(pool2(first.x), first.y)

@@ -3,9 +3,8 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 ARMS = {
     "skan": ("S-KAN", figures.PALETTE[2]),
@@ -32,17 +31,11 @@ def called(name: str) -> str:
     return ARMS[name][0] if name in ARMS else FAMILY_NAMES.get(name, name.replace("_", " "))
 
 
-def half_width(values: np.ndarray) -> float:
-    """Half of the 95 % interval of the mean over runs; 0 for one run."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-
-
 def point(panel: Axes, values: np.ndarray, row: int, color: str) -> None:
     """One row: a dot a run, the mean, and its 95 % interval."""
     panel.plot(values, np.full(len(values), row - 0.2), "o", color=figures.MUTED, markersize=3,
                alpha=0.6, markeredgewidth=0)  # fmt: skip
-    mean, half = float(values.mean()), half_width(values)
+    mean, half = values.mean(), t_half_width(values)
     panel.plot([mean - half, mean + half], [row, row], color=color, linewidth=3)
     panel.plot(mean, row, "o", color=color, markersize=6)
 

@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from ._claims import conv_accuracy, image_sets
-from ._drawing import half_width
 
 _KINDS = {
     "skan": ("S-ConvKAN, S-KAN", figures.PALETTE[2]),
@@ -44,7 +43,7 @@ def images(run: Any) -> Figure:
             continue
         at = np.array([place + shift for place in columns])
         means = [100 * float(values.mean()) for values in columns.values()]
-        half = [100 * half_width(values) for values in columns.values()]
+        half = [100 * t_half_width(values) for values in columns.values()]
         panel.errorbar(at, means, half, fmt="o", color=color, label=label, capsize=3, markersize=5)
     ticks = [_SET_NAMES.get(name, name) for name in names]
     if "flat_skan" in run:

@@ -25,8 +25,6 @@ CONV_KINDS = ("full", "commit", "skan", "single", "cnn", "cnn_wide")
 """What is run on every set of images."""
 FLAT_KINDS = ("full", "commit", "skan", "mlp")
 """What is run of fully connected nets."""
-SPLIT_KEY = named(jr.key(0), "skan/split")
-"""One split for the whole study."""
 SEEN = 512
 """Training images that selection looks at."""
 
@@ -48,7 +46,8 @@ def split_images(config: Config, name: str) -> Split:
     have = len(data.y) - config.image_validation
     train = None if config.image_train is None else min(config.image_train, have)
     test = None if config.image_test is None else min(config.image_test, len(data.y_test))
-    split = subset(data, train, config.image_validation, test, SPLIT_KEY)
+    key = named(jr.key(0), "skan/split")  # one split for the whole study
+    split = subset(data, train, config.image_validation, test, key)
     if not config.image_pooled or split.train.x.shape[-1] != 28:
         return split
     return Split(*(part._replace(x=pool2(part.x)) for part in split))

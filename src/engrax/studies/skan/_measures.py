@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 SUITES = {"seven": "f", "confirmation": "g"}
 """Suite -> the first letter of its tasks."""
@@ -114,6 +113,8 @@ def curve(run: Any, suite: str, other: str) -> xr.DataArray:
 
 def ranked(values: xr.DataArray, dim: str) -> xr.DataArray:
     """Ranks along one dimension, 1 the lowest; equals share the mean of theirs."""
+    from scipy import stats  # 0.3 s, and only here
+
     return xr.apply_ufunc(
         lambda array: stats.rankdata(array, axis=-1),
         values,

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from ._claims import image_sets
-from ._drawing import ARMS, half_width, legend_below, point, rows_of
+from ._drawing import ARMS, legend_below, point, rows_of
 from ._edge_plots import edges, picks
 from ._image_plots import images
 from ._measures import (
@@ -109,7 +109,7 @@ def _errors(run: Any, suites: list[str]) -> Figure:
         for shift, kind in zip(np.linspace(-0.2, 0.4, len(ARMS)), kinds, strict=False):
             name, color = ARMS[kind]
             values = other_errors(run, suite, kind).transpose("task", "seed").to_numpy()
-            half = [half_width(each) for each in values]
+            half = [t_half_width(each) for each in values]
             panel.errorbar(x + shift, values.mean(1), half, fmt="o", color=color, markersize=4,
                            capsize=2, elinewidth=1.2, label=name)  # fmt: skip
         panel.set_xticks(x, tasks)

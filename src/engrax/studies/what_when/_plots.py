@@ -1,6 +1,5 @@
 """Figures: spikes, predictions against the truth, heights and switches."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
-from engrax.lab import figures
+from engrax.lab import figures, t_half_width
 
 from . import _claims as claims
 from ._arms import GATES, SWITCHES
@@ -42,18 +41,10 @@ def plots(run: Any) -> dict[str, Figure]:
     return {name: draw(run) for name, (arms, draw) in drawn.items() if all(a in run for a in arms)}
 
 
-def half_width(values: np.ndarray) -> np.ndarray:
-    """Half of the 95 % Student t interval of the mean over the first axis."""
-    n = len(values)
-    if n < 2:
-        return np.zeros(values.shape[1:])
-    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(0, ddof=1) / math.sqrt(n))
-
-
 def dots(ax: Axes, x: ArrayLike, values: np.ndarray, **style: Any) -> None:
     """Means over seeds (seed, point) with their 95 % intervals."""
     style = {"fmt": "o", "markersize": 5, "capsize": 2, "linestyle": "none", **style}
-    ax.errorbar(np.asarray(x), values.mean(0), yerr=half_width(values), **style)
+    ax.errorbar(np.asarray(x), values.mean(0), yerr=t_half_width(values), **style)
 
 
 def after_cue(run: Any, count: int) -> np.ndarray:
@@ -119,8 +110,8 @@ def prediction(run: Any) -> Figure:
                 figures.band(panel, at, values, label=name, color=color)
                 panel.plot(at, truth, color=color, linestyle="--", linewidth=1)
             mean = jnp.float32(y[:, k].mean())
-            belief = stats.beta(*map(float, beta_confidence(mean, config.what_rate)))
-            low, high = belief.ppf(0.025), belief.ppf(0.975)
+            belief = map(float, beta_confidence(mean, config.what_rate))
+            low, high = special.betaincinv(*belief, (0.025, 0.975))
             left.text(
                 0.02, 0.97 - 0.08 * k, f"y({name}) = {y[:, k].mean():.2f}, believed in "
                 f"{low:.2f} to {high:.2f}", transform=left.transAxes, fontsize=8, color=color,
@@ -236,7 +227,7 @@ def baselines(run: Any) -> Figure:
                 y = len(SWITCHES) - 1 - place + 0.27 - 0.18 * j
                 panel.plot(values, np.full(len(values), y), ".", color=figures.MUTED, ms=4)
                 panel.errorbar(
-                    values.mean(), y, xerr=half_width(values), fmt="osD^"[j], color=color,
+                    values.mean(), y, xerr=t_half_width(values), fmt="osD^"[j], color=color,
                     capsize=2, markersize=5, label=label if place == 0 else None,
                 )  # fmt: skip
         panel.axvline(0, color=INK, linewidth=0.8)
