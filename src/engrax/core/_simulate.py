@@ -342,9 +342,7 @@ def emitted_shapes(
     tick = partial(_tick, static)
     if DATA not in devices.axis_names:  # as `_advance` calls it: what was traced is kept by context
         all_of = PartitionSpec()
-        tick = jax.shard_map(
-            tick, mesh=devices, in_specs=all_of, out_specs=all_of, check_vma=False
-        )
+        tick = jax.shard_map(tick, mesh=devices, in_specs=all_of, out_specs=all_of, check_vma=False)
     with over(devices if DATA in devices.axis_names else None):
         moved, out = jax.eval_shape(tick, arrays, one, jax.ShapeDtypeStruct((), jnp.int32))
     if not isinstance(out, dict) or not all(
