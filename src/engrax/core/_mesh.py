@@ -64,12 +64,18 @@ def over(mesh: Mesh | None) -> Iterator[None]:
 def placed(tree: PyTree, sharding: NamedSharding, *, copy: bool = False) -> PyTree:
     """The arrays spread so, of which every process has all, and the same; on demand as copies."""
 
+    def key(leaf: Any) -> bool:
+        return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
     def place(leaf: Any) -> Any:
-        if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if key(leaf):
             return jr.wrap_key_data(place(jr.key_data(leaf)), impl=jr.key_impl(leaf))
         here = np.asarray(leaf)
         return jax.make_array_from_callback(here.shape, sharding, lambda part: here[part])
 
-    if sharding.is_fully_addressable:
-        return jax.device_put(tree, sharding, may_alias=False if copy else None)
-    return jax.tree.map(place, tree)
+    if not sharding.is_fully_addressable:
+        return jax.tree.map(place, tree)
+    if not sharding.is_fully_replicated:
+        # From the host: on a device, a part of each shape would be cut out by its own program.
+        tree = jax.tree.map(lambda leaf: leaf if key(leaf) else np.asarray(leaf), tree)
+    return jax.device_put(tree, sharding, may_alias=False if copy else None)

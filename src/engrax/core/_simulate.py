@@ -316,7 +316,7 @@ def _fetched(state: State, runs: int) -> State:
     def fetch(leaf: Array) -> Array:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jr.wrap_key_data(fetch(jr.key_data(leaf)), impl=jr.key_impl(leaf))
-        return jnp.asarray(np.asarray(leaf)[:runs])
+        return jax.device_put(np.asarray(leaf)[:runs], may_alias=False)
 
     return jax.tree.map(fetch, state)
 

@@ -237,7 +237,9 @@ class _Runner:
             if have not in (seeds, mine):
                 raise RunError(f"arm {name!r} starts from an arm with {have} runs, not {mine}")
             index = run if have == mine else run // (mine // seeds)
-            return jax.tree.map(lambda a: a[index], final)
+            # On the host, where it takes no program for each shape; keys can be nowhere else.
+            key = lambda a: jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
+            return jax.tree.map(lambda a: (a if key(a) else np.asarray(a))[index], final)
 
         def start(fresh: State, run: np.ndarray) -> State:
             return jax.vmap(each)(fresh, *(rows(finals[needed], run) for needed in arm.needs))
