@@ -69,6 +69,6 @@ peers: .peers/brian .peers/avalanche
 readme: $(INSTALLED)
 	$(BIN)/python -m engrax.lab.readme
 
-# Kills real studies 300 times and lets every system call fail; an hour, into docs/survival.md.
+# Kills real studies 300 times and lets every system call fail; a quarter of an hour, into docs/survival.md.
 survive: $(INSTALLED)
 	$(BIN)/python -m tests.survival --kills 300 --faults 3
