@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -16,7 +17,7 @@ import xarray as xr
 import engrax as package
 from engrax.core import data_mesh
 from engrax.lab import Arm, Run, RunError, run_study
-from tests.mesh_study import STUDY
+from tests.mesh_study import STUDY, Config
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -62,23 +63,44 @@ def test_eight_devices_give_the_numbers_of_one(tmp_path, alone) -> None:
     same(tmp_path / "over", alone)
 
 
-def test_two_processes_give_them_too_and_the_first_one_writes(tmp_path, alone) -> None:
+def start_two(folder: Path, *options: str) -> list[subprocess.Popen[str]]:
+    """A run over two processes, each with two devices."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    both = [
+    return [
         start(
-            tmp_path, "--out", "over", "--mesh", "data=4", ENGRAX_COORDINATOR=address,
+            folder, "--out", "over", "--mesh", "data=4", *options, ENGRAX_COORDINATOR=address,
             ENGRAX_PROCESSES="2", ENGRAX_PROCESS=str(i), JAX_NUM_CPU_DEVICES="2",
         )
         for i in range(2)
     ]  # fmt: skip
-    (first, _), (second, _) = map(end, both)
-    assert "Training in two places gives a smaller loss" in first
-    # What Gloo says of its ranks may be cut into by what another of its threads says.
-    said = [line for line in second.splitlines() if "Gloo" not in line and "ranks" not in line]
-    assert said == []
+
+
+def test_two_processes_give_them_too_and_the_first_one_writes(tmp_path, alone) -> None:
+    (first, _), (second, _) = map(end, start_two(tmp_path))
+    said = ("Training in two places gives a smaller loss", "page: ", "records: ")
+    assert all(words in first for words in said)
+    assert not any(words in second for words in said), "though Gloo speaks in both"
     assert [path.name for path in tmp_path.iterdir()] == ["over"]
     same(tmp_path / "over", alone)
+
+
+def test_two_processes_that_are_killed_go_on_together(tmp_path) -> None:
+    kept, table = (tmp_path / "over" / name for name in ("checkpoints/net", "tuning/net.json"))
+    longer = ("--ticks", "240", "--checkpoint-every", "0")
+    both = start_two(tmp_path, *longer)
+    while not list(kept.glob("*.safetensors")):
+        assert all(process.poll() is None for process in both)
+        time.sleep(0.01)
+    for process in both:
+        process.kill()
+        process.communicate()
+    assert not (tmp_path / "over" / "records.nc").exists(), "they were not yet done"
+    before = table.stat().st_mtime_ns
+    for process in start_two(tmp_path, *longer, "--resume"):
+        end(process)
+    assert table.stat().st_mtime_ns == before, "what was done is not done again"
+    same(tmp_path / "over", run_study(STUDY, config=Config(ticks=240), out=tmp_path / "alone"))
 
 
 @pytest.mark.parametrize(
