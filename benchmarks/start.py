@@ -83,17 +83,32 @@ def smokes() -> Iterator[tuple[str, Mapping[str, float]]]:
             yield name, {s: seconds([*run, s], folder, **cache) for s in ("cold", "warm")}
 
 
-def drawn(page: str, ledger: Mapping[str, Mapping]) -> str:
-    """The page with its part on starts replaced."""
-    head, rest = page.split(_BEGIN)
-    _, tail = rest.split(_END)
-    lines = ["", "| process | cold | warm |", "|---|---|---|"]
+def table(ledger: Mapping[str, Mapping]) -> str:
+    """What was measured, and on what."""
+    lines = ["| process | cold | warm |", "|---|---|---|"]
     for name, taken in ledger["seconds"].items():
         cells = (f"{taken[s]:.2f} s" if s in taken else "" for s in ("cold", "warm"))
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     machine = ", ".join(f"{name} {value}" for name, value in ledger["machine"].items())
-    lines += ["", f"Measured on: {machine}.", ""]
-    return f"{head}{_BEGIN}\n{chr(10).join(lines)}{_END}{tail}"
+    return "\n".join([*lines, "", f"Measured on: {machine}.", ""])
+
+
+def drawn(page: str, ledger: Mapping[str, Mapping]) -> str:
+    """The page with its part on starts replaced."""
+    head, rest = page.split(_BEGIN)
+    _, tail = rest.split(_END)
+    return f"{head}{_BEGIN}\n\n{table(ledger)}\n{_END}{tail}"
+
+
+def atlas_section(ledger: Mapping[str, Mapping]) -> str:
+    """The part on starts of the documentation's page of benchmarks."""
+    return f"""
+## Start
+
+How long a command takes to begin, and a study at scale `smoke`: cold with an empty cache of
+compiled programs, warm with the cache that the cold run left.
+
+{table(ledger)}"""
 
 
 def main() -> None:

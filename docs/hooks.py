@@ -23,14 +23,17 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))  # for benchmarks, which are no part of the package
 
-from benchmarks._report import LEDGER, atlas_page  # noqa: E402  after the line that finds it
+from benchmarks import _report, start  # noqa: E402  after the line that finds it
 
 
 @functools.cache
 def made() -> dict[str, str]:
     """Path in the documentation -> what stands there, of all that is made."""
-    bench = {"benchmarks.md": atlas_page(json.loads(LEDGER.read_text(encoding="utf-8")))}
-    return {**atlas.pages(RESULTS), **atlas.drawings(RESULTS), **bench}
+    peers, starts = (
+        json.loads(module.LEDGER.read_text(encoding="utf-8")) for module in (_report, start)
+    )
+    bench = _report.atlas_page(peers) + start.atlas_section(starts)
+    return {**atlas.pages(RESULTS), **atlas.drawings(RESULTS), "benchmarks.md": bench}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -1,5 +1,6 @@
 """Which interpreter times which topic, and what is said where a peer is not there."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def test_starts_are_drawn_between_their_marks_on_the_page() -> None:
     assert "Measured on: cores 2." in made
     assert start.drawn(made, {"machine": {"cores": "2"}, "seconds": taken}) == made
     assert made.startswith(page[: page.index("<!-- start -->")])
+    assert start.table({"machine": {"cores": "2"}, "seconds": taken}) in made
+
+
+def test_the_page_shows_the_starts_that_were_measured() -> None:
+    page, ledger = (path.read_text(encoding="utf-8") for path in (start.PAGE, start.LEDGER))
+    assert start.drawn(page, json.loads(ledger)) == page
