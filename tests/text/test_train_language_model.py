@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from engrax.lab import Interrupted
+from engrax.lab import FolderError, Interrupted, held
 from engrax.tasks import Text
 from engrax.text import LanguageModel, TextError, Training, _memory, train_language_model
 from tests.text.small_models import TEXT, TRAINING, architecture
@@ -35,6 +35,7 @@ def test_reports_and_history_say_the_same(whole):
     assert made.history["training_bits"][0] == pytest.approx(8.0, abs=0.2)
     assert made.history["validation_bits"][-1] < made.history["validation_bits"][0]
     assert sorted(p.name for p in out.iterdir()) == [
+        ".lock",
         "model.json",
         "model.safetensors",
         "training.json",
@@ -51,6 +52,8 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(whole, tmp_path):
     with pytest.raises(Interrupted):
         train(out, report=stop)
     LanguageModel.load(out)  # works from the first checkpoint on
+    with held(out), pytest.raises(FolderError, match="is in use by another process"):
+        train(out, resume=True)
     made = train(out, resume=True)
     assert made.history == whole[0].history
     np.testing.assert_array_equal(made.model.enc, whole[0].model.enc)
@@ -87,7 +90,7 @@ def test_folders_are_not_written_over(whole, tmp_path):
     with pytest.raises(TextError, match=r"training\.json cannot be read"):
         train(tmp_path / "run", resume=True)
     (tmp_path / "run" / "training.json").write_text(json.dumps([]))
-    with pytest.raises(TextError, match="cannot be resumed"):
+    with pytest.raises(TextError, match="cannot be resumed: it was begun with format = None, not"):
         train(tmp_path / "run", resume=True)
 
 

@@ -1,14 +1,15 @@
 """What a run takes in memory, found from shapes alone: nothing is drawn and nothing compiled."""
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.random as jr
-from jaxtyping import PyTree
+from jaxtyping import Array, Key, PyTree
 
-from ._simulate import emitted_shapes
-from ._system import System
+from ._simulate import Static, emitted_shapes, joined, parted
+from ._system import State, System
 
 
 class Footprint(NamedTuple):
@@ -29,9 +30,17 @@ def footprint(system: System, ticks: int) -> Footprint:
 
     **Raises:** `ValueError` where `simulate` could not run it, for the same reasons.
     """
-    state = jax.eval_shape(jax.vmap(lambda key: system.init(key=key)), jr.split(jr.key(0), 1))
+    arrays, static = parted(system)
+    one = _init.eval_shape(static, arrays, jr.key(0))
+    state = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), one)
     tick = nbytes(emitted_shapes(system, state))
     return Footprint(nbytes(state), tick, tick * ticks, nbytes(system))
+
+
+@partial(jax.jit, static_argnums=0)
+def _init(static: Static, arrays: PyTree, key: Key[Array, ""]) -> State:
+    """The state of one run; compiled, so that a system of the same form is not traced again."""
+    return joined(arrays, static).init(key=key)
 
 
 def nbytes(tree: PyTree) -> int:

@@ -139,7 +139,7 @@ def simulate(
     replicated, spread = (NamedSharding(devices, PartitionSpec(*s)) for s in ((), split))
     # A copy: the state is donated, and what the caller passed in is the caller's.
     state, values = placed(state, spread, copy=True), placed(values, spread)
-    arrays, static = _parted(system)
+    arrays, static = parted(system)
     arrays = placed(arrays, replicated)
     chunk = chunk or chunk_length(ticks)
     while done < ticks:
@@ -241,17 +241,23 @@ Static = tuple[tuple[Any, ...], Any]
 """What is no array in a system: leaves and structure, which can be hashed."""
 
 
-def _parted(system: System) -> tuple[PyTree, Static]:
+def parted(system: System) -> tuple[PyTree, Static]:
+    """The arrays of a system, and the rest of it."""
     arrays, static = eqx.partition(system, eqx.is_array)
     leaves, tree = jax.tree.flatten(static)
     return arrays, (tuple(leaves), tree)
 
 
+def joined(arrays: PyTree, static: Static) -> System:
+    """The system that was parted."""
+    leaves, tree = static
+    return eqx.combine(arrays, tree.unflatten(leaves))
+
+
 @partial(jax.jit, static_argnums=0)
 def _tick(static: Static, arrays: PyTree, state: State, clock: Array) -> tuple[State, Any]:
     """One tick of one run. Compiled, so that what is traced for its shapes is not traced again."""
-    leaves, tree = static
-    return eqx.combine(arrays, tree.unflatten(leaves)).step(state, clock)
+    return joined(arrays, static).step(state, clock)
 
 
 @partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), donate_argnums=1)
@@ -267,11 +273,10 @@ def _advance(
     """A chunk of ticks for every run: new states, records (run, tick, ...), finite (run,)."""
 
     def block(arrays: PyTree, begin: Array, values: list[Array], state: State) -> Any:
-        leaves, tree = static
-        system = eqx.combine(arrays, tree.unflatten(leaves))
+        system = joined(arrays, static)
 
         def one(run: tuple[State, list[Array]]) -> tuple[State, dict[str, Array], Array]:
-            mine, _ = _parted(_substituted(system, spots, run[1]))
+            mine, _ = parted(_substituted(system, spots, run[1]))
             clock = begin + jnp.arange(ticks, dtype=jnp.int32)
             last, out = jax.lax.scan(lambda s, t: _tick(static, mine, s, t), run[0], clock)
             return last, out, _finite(last)
@@ -338,7 +343,7 @@ def emitted_shapes(
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), state)
     if not jax.tree.leaves(one):
         raise ValueError(f"{type(system).__name__} has an empty state: there is nothing to run")
-    arrays, static = _parted(system)
+    arrays, static = parted(system)
     tick = partial(_tick, static)
     if DATA not in devices.axis_names:  # as `_advance` calls it: what was traced is kept by context
         all_of = PartitionSpec()

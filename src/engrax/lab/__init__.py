@@ -34,6 +34,7 @@ from ._intervals import (
 )
 from ._judgements import ClaimJudgement, PartJudgement, Verdict
 from ._ledger import plan_record, record, studies_table, write_table
+from ._lock import held
 from ._manifest import read_json, write, write_json
 from ._processes import join_processes, leads
 from ._report import redraw, render_report
@@ -78,6 +79,7 @@ __all__ = [
     "format_estimate",
     "format_method",
     "format_rule",
+    "held",
     "join_processes",
     "judge",
     "judge_claim",

@@ -27,7 +27,7 @@ from engrax.core import (
     serial,
     simulate,
 )
-from engrax.lab import ArmCheckpoints, Interrupted, stoppable, write_json
+from engrax.lab import ArmCheckpoints, Interrupted, held, stoppable, write_json
 from engrax.nn import TruncatedBPTT
 from engrax.tasks import ByteSequences, Text
 
@@ -39,6 +39,8 @@ from ._objective import ValidationLoss, optimizer
 
 TRAINING = "training.json"
 CHECKPOINTS = "checkpoints"
+FORMAT = 2
+"""Of what a run goes on from; checkpoints of format 1 cannot be read."""
 _WARMUP = 0.05
 
 
@@ -118,8 +120,8 @@ def train_language_model(
     of another model of the same architecture; two that start from one can be merged.
 
     **Raises:** `TextError` when the text is too short, memory too small, the folder taken or of
-    another run, the start another model, or the losses not finite; `Interrupted` when it was asked
-    to stop.
+    another run, the start another model, or the losses not finite; `FolderError` when another
+    process trains into the folder; `Interrupted` when it was asked to stop.
     """
     if start is not None and start.architecture != architecture:
         raise TextError(
@@ -133,7 +135,7 @@ def train_language_model(
     maker = _Maker(text, architecture, training, start)
     checkpoints = ArmCheckpoints(out / CHECKPOINTS / "model", every=30.0, warn=warn)
     keeper = _Keeper(checkpoints, maker, out, report)
-    with stoppable() as stop:
+    with held(out), stoppable() as stop:
         try:
             done = simulate(
                 system,
@@ -147,16 +149,16 @@ def train_language_model(
             )
         except Stopped:
             raise Interrupted(out) from None
-    if (tick := int(done.diverged[0])) >= 0:
-        raise TextError(
-            f"training became non-finite by step {(tick + 1) * training.every}; train again with "
-            "a smaller --learning-rate"
-        )
-    records = {name: record[0] for name, record in done.records.items()}
-    made = maker.model(done.state, records, training.ticks)
-    made.save(out)
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    return made
+        if (tick := int(done.diverged[0])) >= 0:
+            raise TextError(
+                f"training became non-finite by step {(tick + 1) * training.every}; train again "
+                "with a smaller --learning-rate"
+            )
+        records = {name: record[0] for name, record in done.records.items()}
+        made = maker.model(done.state, records, training.ticks)
+        made.save(out)
+        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+        return made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,6 +271,7 @@ def _identity(
     for leaf in jax.tree.leaves(None if start is None else eqx.filter(start.model, eqx.is_array)):
         digest.update(np.asarray(leaf).tobytes())
     return {
+        "format": FORMAT,
         "text": text.checksum,
         "start": None if start is None else digest.hexdigest(),
         **dataclasses.asdict(architecture),

@@ -45,6 +45,7 @@ def crossing_gradients(widths: tuple[int, ...]) -> tuple[float, float]:
     x = jr.normal(jr.key(1), (2 * widths[-1], widths[0]))
     y = jnp.arange(len(x)) % widths[-1]
 
+    @eqx.filter_jit
     def levels(dual: DualChain) -> jax.Array:
         return loss(dual.forward(x), dual.feedback(loss.targets(x, y)), x, y)
 
