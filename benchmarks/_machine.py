@@ -15,14 +15,14 @@ from ._timer import best_seconds
 THREADS = 2
 
 
-def describe() -> dict[str, str]:
-    """Processor, threads and versions, for the record."""
+def describe(*packages: str) -> dict[str, str]:
+    """Processor, threads and the versions of Python and these packages, for the record."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "torch", "numpy")}
+    versions = {name: importlib.metadata.version(name) for name in packages}
     described = {
         "processor": model,
         "cores": str(os.cpu_count()),

@@ -114,10 +114,10 @@ compiled programs, warm with the cache that the cold run left.
 def main() -> None:
     """Times all, prints each, and writes the ledger and the page."""
     rows: dict[str, Mapping[str, float]] = {}
+    ledger = {"machine": describe("jax", "numpy"), "seconds": rows}
     for name, taken in itertools.chain(begins(), smokes()):
         rows[name] = {state: round(value, 2) for state, value in taken.items()}
         print(name, rows[name], flush=True)
-    ledger = {"machine": describe(), "seconds": rows}
     LEDGER.write_text(json.dumps(ledger, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8"), ledger), encoding="utf-8")
 
