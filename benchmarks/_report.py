@@ -106,10 +106,11 @@ def _ratios(topic: str, entry: Mapping[str, object]) -> str:
             f"| {row['peer']} | {row['version'] or 'not recorded'} | {row['case']} "
             f"| **{_times(row['ratio'])}** | {_times(low)} to {_times(high)} |"
         )
-    return "\n".join([*lines, "", _measured_on(entry), ""])
+    return "\n".join([*lines, "", measured_on(entry), ""])
 
 
-def _measured_on(entry: Mapping[str, object]) -> str:
+def measured_on(entry: Mapping[str, object]) -> str:
+    """The machine of a ledger's entry."""
     machine = ", ".join(f"{name} {value}" for name, value in entry["machine"].items())
     return f"Measured on: {machine}."
 
@@ -139,7 +140,7 @@ def _section(topic: str, entry: Mapping[str, object]) -> str:
             + (f" {rates}." if rates else "")
             + (f" {row['profile']}" if row["profile"] else "")
         )
-    return "\n".join([*lines, "", *notes, "", _measured_on(entry), ""])
+    return "\n".join([*lines, "", *notes, "", measured_on(entry), ""])
 
 
 def _time(value: float) -> str:

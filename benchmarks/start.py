@@ -18,6 +18,7 @@ from pathlib import Path
 from engrax._registry import studies
 
 from ._machine import describe
+from ._report import measured_on
 
 LEDGER = Path(__file__).parent / "start.json"
 PAGE = Path(__file__).parent / "README.md"
@@ -89,8 +90,7 @@ def table(ledger: Mapping[str, Mapping]) -> str:
     for name, taken in ledger["seconds"].items():
         cells = (f"{taken[s]:.2f} s" if s in taken else "" for s in ("cold", "warm"))
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
-    machine = ", ".join(f"{name} {value}" for name, value in ledger["machine"].items())
-    return "\n".join([*lines, "", f"Measured on: {machine}.", ""])
+    return "\n".join([*lines, "", measured_on(ledger), ""])
 
 
 def drawn(page: str, ledger: Mapping[str, Mapping]) -> str:

@@ -29,7 +29,7 @@ from ._simulate import (
     simulate,
 )
 from ._straight_through import straight_through
-from ._system import Batch, Learner, State, Stream, System, named
+from ._system import Batch, Learner, State, Stream, System, is_key, named
 
 __all__ = [
     "AccuracyOn",
@@ -63,6 +63,7 @@ __all__ = [
     "footprint",
     "image_columns",
     "in_parts",
+    "is_key",
     "metaplastic",
     "named",
     "nbytes",

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Key, PyTree
 
 from ._simulate import Static, emitted_shapes, joined, parted
-from ._system import State, System
+from ._system import State, System, is_key
 
 
 class Footprint(NamedTuple):
@@ -56,6 +56,6 @@ def nbytes(tree: PyTree) -> int:
 
 
 def _itemsize(leaf: Any) -> int:
-    if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if is_key(leaf):
         return nbytes(jax.eval_shape(jr.key_data, jax.ShapeDtypeStruct((), leaf.dtype)))
     return leaf.dtype.itemsize

@@ -10,6 +10,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
+from ._system import is_key
+
 DATA = "data"
 """The axis of a mesh over which the examples of a batch are spread."""
 
@@ -64,11 +66,8 @@ def over(mesh: Mesh | None) -> Iterator[None]:
 def placed(tree: PyTree, sharding: NamedSharding, *, copy: bool = False) -> PyTree:
     """The arrays spread so, of which every process has all, and the same; on demand as copies."""
 
-    def key(leaf: Any) -> bool:
-        return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
     def place(leaf: Any) -> Any:
-        if key(leaf):
+        if is_key(leaf):
             return jr.wrap_key_data(place(jr.key_data(leaf)), impl=jr.key_impl(leaf))
         here = np.asarray(leaf)
         return jax.make_array_from_callback(here.shape, sharding, lambda part: here[part])
@@ -77,5 +76,5 @@ def placed(tree: PyTree, sharding: NamedSharding, *, copy: bool = False) -> PyTr
         return jax.tree.map(place, tree)
     if not sharding.is_fully_replicated:
         # From the host: on a device, a part of each shape would be cut out by its own program.
-        tree = jax.tree.map(lambda leaf: leaf if key(leaf) else np.asarray(leaf), tree)
+        tree = jax.tree.map(lambda leaf: leaf if is_key(leaf) else np.asarray(leaf), tree)
     return jax.device_put(tree, sharding, may_alias=False if copy else None)

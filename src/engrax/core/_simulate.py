@@ -15,7 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Key, PyTree
 
 from ._mesh import DATA, over, placed, whole
-from ._system import State, System
+from ._system import State, System, is_key
 
 Grid = Mapping[str, tuple[Callable[[Any], PyTree], Any]]
 """Axis name -> (`where(system) -> ` the field or fields it varies, their values)."""
@@ -319,7 +319,7 @@ def _fetched(state: State, runs: int) -> State:
     """
 
     def fetch(leaf: Array) -> Array:
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if is_key(leaf):
             return jr.wrap_key_data(fetch(jr.key_data(leaf)), impl=jr.key_impl(leaf))
         return jax.device_put(np.asarray(leaf)[:runs], may_alias=False)
 

@@ -5,6 +5,8 @@ import zlib
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Key, PyTree
 
@@ -20,6 +22,11 @@ def named(key: Key[Array, ""], name: str) -> Key[Array, ""]:
     names share them bit for bit.
     """
     return jr.fold_in(key, zlib.crc32(name.encode()))
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether an array, or its shape, is one of typed random keys, which NumPy does not have."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 class System(eqx.Module):

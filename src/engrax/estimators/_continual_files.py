@@ -12,11 +12,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from engrax.core import is_key
 from engrax.lab import read_json, write, write_json
 
 from ._continual_report import Held
 from ._continual_training import shapes_of
-from ._plain import from_plain, is_key, plain
+from ._plain import from_plain, plain
 
 FORMAT = 1
 """The version of the layout; a folder of another version is refused."""

@@ -8,10 +8,7 @@ import jax.random as jr
 import numpy as np
 from sklearn.utils import check_random_state
 
-
-def is_key(leaf: Any) -> bool:
-    """Whether an array, or its shape, is one of typed random keys."""
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+from engrax.core import is_key
 
 
 def plain(leaf: Any) -> np.ndarray:

@@ -13,8 +13,8 @@ from ._format import format_end, format_estimate, format_method, format_rule
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
 from ._ledger import FIGURES, judged, where_measured
-from ._report import SIGNS, flat
-from ._study import Study
+from ._report import chip, citation, settings
+from ._study import Paper, Study
 from .figures import size_of
 
 
@@ -41,9 +41,9 @@ def study_page(entry: Mapping[str, Any], study: Study | None, figures: Path) -> 
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def chip(verdict: str, text: str = "") -> str:
-    """A verdict as a small label, or another text in its color."""
-    return f'<span class="chip {verdict}">{SIGNS[verdict]} {escape(text or verdict)}</span>'
+def dark_name(figure: str) -> str:
+    """The name of a figure's dark twin."""
+    return figure.replace(".svg", "-dark.svg")
 
 
 def field_docs(config: type, prefix: str = "") -> dict[str, str]:
@@ -66,18 +66,13 @@ def field_docs(config: type, prefix: str = "") -> dict[str, str]:
 
 def _head(entry: Mapping[str, Any], claims: Iterable[ClaimJudgement]) -> str:
     paper = entry["paper"]
-    year = "" if str(paper["year"]) in paper["venue"] else str(paper["year"])
-    cited = [escape(paper["authors"]), escape(f"{paper['venue']} {year}".strip())]
-    if paper["arxiv"]:
-        number = escape(paper["arxiv"])
-        cited.append(f'<a href="https://arxiv.org/abs/{number}">arXiv:{number}</a>')
     chips = " ".join(
         f'<a class="claim-link" href="#{c.name.lower()}">{chip(c.verdict, c.name)}</a>'
         for c in claims
     )
     return (
         f"---\ntitle: {entry['study']}\nsearch: {{boost: 2}}\n---\n\n# {_plain(paper['title'])}\n\n"
-        f'<p class="cite">{" · ".join(part for part in cited if part)}</p>\n\n'
+        f"{citation(Paper(**paper))}\n\n"
         f'<p class="chips">{chips}</p>'
     )
 
@@ -156,7 +151,7 @@ def _figure(file: str, study: str, size: tuple[int, int]) -> str:
         f'width="{size[0]}" height="{size[1]}">'
         for kind, source in (
             ("in-light", file),
-            ("in-dark", file.replace(".svg", "-dark.svg")),
+            ("in-dark", dark_name(file)),
         )
     )
     return (
@@ -211,7 +206,7 @@ def _config(entry: Mapping[str, Any], docs: Mapping[str, str]) -> str:
     rows = "\n".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(str(value))}</td>"
         f"<td>{escape(docs.get(name, ''))}</td></tr>"
-        for name, value in flat(entry["config"]).items()
+        for name, value in settings(entry["config"]).items()
     )
     return (
         f"## Configuration\n\nScale `{entry['scale']}`; every field is an option of "

@@ -6,10 +6,9 @@ from pathlib import Path
 from ._checkpoints import SUFFIX
 from ._errors import FolderError, RunError, one_line
 from ._folder import ABOUT, CHECKPOINTS, FORMAT, MANIFEST, UNSEALED, read_about
+from ._host import SEAL
 from ._manifest import check_seal, damage, read_sealed
 from ._safetensors import SEAL_AT
-
-SEAL = ".sha256.json"
 
 
 def check_folder(path: str | os.PathLike[str]) -> list[str]:

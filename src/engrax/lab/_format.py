@@ -1,6 +1,8 @@
 """Numbers as people read them: digits that fit the interval, fractions as percentage points."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ._judgements import PartJudgement
 
@@ -69,3 +71,12 @@ def format_method(part: PartJudgement) -> str:
         return f"exact, {n}"
     names = {"t": "t", "bca": "BCa bootstrap", "wilson": "Wilson", "clopper_pearson": "Clopper"}
     return f"{100 * part.level:g} % {names[part.method]}, {n}"
+
+
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in nested.items():
+        deeper = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{name}.") if deeper else {f"{prefix}{name}": value}
+    return found

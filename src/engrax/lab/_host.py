@@ -13,6 +13,8 @@ from ._manifest import damage, seal, write
 from ._netcdf import content, read_dataset
 
 DATA = "data.nc"
+SEAL = ".sha256.json"
+"""What the name of a folder's seal, which stands beside it, ends with."""
 
 
 def computed_once(
@@ -29,7 +31,7 @@ def computed_once(
 
     **Raises:** `OSError` where it cannot be kept.
     """
-    sealed = folder.with_name(f"{folder.name}.sha256.json")
+    sealed = folder.with_name(f"{folder.name}{SEAL}")
     if sealed.exists():
         broken = damage(folder, sealed)
         if not broken:

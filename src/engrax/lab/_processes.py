@@ -16,7 +16,7 @@ from jaxtyping import PyTree
 
 from engrax.core import Checkpoints, data_mesh
 
-from ._errors import RunError
+from ._errors import RunError, one_line
 from ._safetensors import from_safetensors, to_safetensors
 
 COORDINATOR, PROCESSES, PROCESS = "ENGRAX_COORDINATOR", "ENGRAX_PROCESSES", "ENGRAX_PROCESS"
@@ -48,8 +48,7 @@ def join_processes() -> None:
     try:
         jax.distributed.initialize(**how)
     except (RuntimeError, ValueError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise RunError(f"the processes of this run cannot meet: {said}") from error
+        raise RunError(f"the processes of this run cannot meet: {one_line(error)}") from error
 
 
 def asked_mesh(text: str) -> Mesh | None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from ._errors import RunError
+from ._errors import RunError, one_line
 
 PATIENCE = 5.0
 """Seconds that the head of a cluster has to answer."""
@@ -45,8 +45,9 @@ def connected(address: str) -> Iterator[Any]:
                 warnings.simplefilter("ignore")  # about what Ray will do in other versions
                 ray.init(found, log_to_driver=False, logging_level=logging.CRITICAL)
         except (Exception, SystemExit) as error:
-            said = str(error).strip().partition("\n")[0]
-            raise ClusterError(f"the cluster at {found} cannot be joined: {said}") from error
+            raise ClusterError(
+                f"the cluster at {found} cannot be joined: {one_line(error)}"
+            ) from error
     try:
         yield ray
     finally:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from . import figures
 from ._folder import FIGURES, MANIFEST, REPORT, UNSEALED, Run
-from ._format import decimals, format_estimate, format_method, format_rule, format_value
+from ._format import decimals, flat, format_estimate, format_method, format_rule, format_value
 from ._interval_svg import interval_svg
 from ._judgements import ClaimJudgement, PartJudgement
 from ._manifest import seal, write
@@ -59,12 +59,13 @@ def _header(run: Run) -> str:
     items = "".join(f"<div><dt>{k}</dt><dd>{escape(str(v))}</dd></div>" for k, v in facts.items())
     return (
         f'<p class="kicker">Engrax study <code>{escape(study.name)}</code></p>'
-        f"<h1>{escape(paper.title)}</h1>{_citation(paper)}"
+        f"<h1>{escape(paper.title)}</h1>{citation(paper)}"
         f'<p class="summary">{escape(study.summary)}</p><dl class="facts">{items}</dl>'
     )
 
 
-def _citation(paper: Paper) -> str:
+def citation(paper: Paper) -> str:
+    """Authors, venue and year, and a link, as one line of a page."""
     year = "" if str(paper.year) in paper.venue else str(paper.year)
     parts = [escape(paper.authors), escape(f"{paper.venue} {year}".strip())]
     if paper.arxiv:
@@ -136,7 +137,7 @@ def _claim(judgement: ClaimJudgement, *, headline: bool) -> str:
     note = f'<p class="note">{" · ".join(notes)}</p>' if notes else ""
     return (
         f'<article class="claim"><header><h3>{escape(judgement.name)} · {escape(judgement.text)}'
-        f"</h3>{_chip(judgement.verdict)}</header>{note}"
+        f"</h3>{chip(judgement.verdict)}</header>{note}"
         f"{''.join(map(_part, judgement.parts))}</article>"
     )
 
@@ -151,7 +152,7 @@ def _part(part: PartJudgement) -> str:
         f'<div class="part"><div><div class="what">{escape(part.name)}</div>'
         f'<div class="numbers"><span class="estimate">{escape(format_estimate(part))}</span>'
         f'<br>{numbers}</div>{reason}<details><summary>values</summary><p class="numbers">'
-        f"{escape(values)}</p></details></div>{interval_svg(part)}{_chip(part.verdict)}</div>"
+        f"{escape(values)}</p></details></div>{interval_svg(part)}{chip(part.verdict)}</div>"
     )
 
 
@@ -165,8 +166,9 @@ def _values(part: PartJudgement) -> Iterable[str]:
         yield f"{seed}{format_value(value, unit=part.unit, digits=digits)}"
 
 
-def _chip(verdict: str) -> str:
-    return f'<span class="chip {verdict}">{SIGNS[verdict]} {verdict}</span>'
+def chip(verdict: str, text: str = "") -> str:
+    """A verdict as a small label, or another text in its color."""
+    return f'<span class="chip {verdict}">{SIGNS[verdict]} {escape(text or verdict)}</span>'
 
 
 def _figures(drawn: Mapping[str, str]) -> str:
@@ -182,9 +184,9 @@ def _figures(drawn: Mapping[str, str]) -> str:
 
 def _settings(run: Run) -> str:
     preset = run.study.scales.get(run.scale)
-    usual = flat(dataclasses.asdict(preset)) if preset is not None else {}
+    usual = settings(dataclasses.asdict(preset)) if preset is not None else {}
     rows = []
-    for name, value in flat(dataclasses.asdict(run.config)).items():
+    for name, value in settings(dataclasses.asdict(run.config)).items():
         changed = name in usual and usual[name] != value
         note = f" (scale {run.scale}: {usual[name]})" if changed else ""
         kind = ' class="changed"' if changed else ""
@@ -195,7 +197,7 @@ def _settings(run: Run) -> str:
 def _origin(run: Run) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in flat(run.environment).items()
+        for name, value in settings(run.environment).items()
     )
     return (
         f"<h2>Where this comes from</h2><pre>{escape(run.command)}</pre>"
@@ -205,17 +207,12 @@ def _origin(run: Run) -> str:
     )
 
 
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def settings(nested: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings as one, with dotted names; lists as text."""
-    found: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list | tuple):
-            found[f"{prefix}{name}"] = ", ".join(map(str, value))
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        for name, value in flat(nested).items()
+    }
 
 
 def redraw(run: Run) -> Path:

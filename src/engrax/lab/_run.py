@@ -25,6 +25,7 @@ from engrax.core import (
     State,
     Stopped,
     axis_values,
+    is_key,
     named,
     simulate,
 )
@@ -238,8 +239,7 @@ class _Runner:
                 raise RunError(f"arm {name!r} starts from an arm with {have} runs, not {mine}")
             index = run if have == mine else run // (mine // seeds)
             # On the host, where it takes no program for each shape; keys can be nowhere else.
-            key = lambda a: jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
-            return jax.tree.map(lambda a: (a if key(a) else np.asarray(a))[index], final)
+            return jax.tree.map(lambda a: (a if is_key(a) else np.asarray(a))[index], final)
 
         def start(fresh: State, run: np.ndarray) -> State:
             return jax.vmap(each)(fresh, *(rows(finals[needed], run) for needed in arm.needs))

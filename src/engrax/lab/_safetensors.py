@@ -11,6 +11,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PyTree
 
+from engrax.core import is_key
+
 from ._errors import one_line
 from ._manifest import OPEN, check_seal, sealed
 
@@ -41,7 +43,7 @@ def to_safetensors(tick: int, kept: PyTree) -> list[bytes | memoryview]:
     **Raises:** `TypeError` where an array holds Python objects.
     """
     header = _encoded(_described(tick, kept)[0])
-    plain = (jr.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(kept))
+    plain = (jr.key_data(leaf) if is_key(leaf) else leaf for leaf in jax.tree.leaves(kept))
     arrays = [np.asarray(leaf, order="C") for leaf in plain]
     return sealed(SEAL_AT, header, *(a.reshape(-1).view(np.uint8).data for a in arrays))
 
@@ -122,17 +124,13 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     return ""
 
 
-def _is_key(leaf: Leaf) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
 def _form(leaf: Leaf) -> Leaf:
     """What has the shape and the dtype in which a leaf is kept: that of their data for keys."""
-    return jax.eval_shape(jr.key_data, leaf) if _is_key(leaf) else leaf
+    return jax.eval_shape(jr.key_data, leaf) if is_key(leaf) else leaf
 
 
 def _typed(like: Leaf, found: np.ndarray) -> jax.Array | np.ndarray:
     """A leaf that was kept, a typed key again where `like` has one."""
-    if not _is_key(like):
+    if not is_key(like):
         return found
     return jr.wrap_key_data(jnp.asarray(found), impl=jr.key_impl(jnp.empty(0, like.dtype)))

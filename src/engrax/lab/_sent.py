@@ -9,6 +9,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PyTree
 
+from engrax.core import is_key
+
 
 @dataclasses.dataclass(frozen=True)
 class _Key:
@@ -22,7 +24,7 @@ def packed(tree: PyTree) -> PyTree:
     """The tree with arrays of the host, and keys as something that can be sent."""
 
     def pack(leaf: Any) -> Any:
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if is_key(leaf):
             return _Key(np.asarray(jr.key_data(leaf)), str(jr.key_impl(leaf)))
         return np.asarray(leaf)
 

@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import PyTree
 
 from ._checkpoints import ArmCheckpoints
-from ._errors import RunError
+from ._errors import RunError, one_line
 
 
 class StoreError(RunError):
@@ -36,7 +36,7 @@ class Store:
         try:
             files, root = fsspec.core.url_to_fs(address)
         except (ImportError, ValueError) as error:
-            raise StoreError(f"the store {address} cannot be used: {_first_line(error)}") from error
+            raise StoreError(f"the store {address} cannot be used: {one_line(error)}") from error
         self._files: Any = files
         self._root = str(root)
 
@@ -54,7 +54,7 @@ class Store:
             self.remove(name)
         except Exception as error:  # each protocol has its own
             raise StoreError(
-                f"the store {self.address} cannot be written: {_first_line(error)}"
+                f"the store {self.address} cannot be written: {one_line(error)}"
             ) from error
         if not there:
             raise StoreError(f"the store {self.address} does not give back what is written there")
@@ -119,7 +119,3 @@ class StoredCheckpoints(ArmCheckpoints):
 
     def _remove(self, name: str) -> None:
         self.store.remove(f"{self.folder.as_posix()}/{name}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -2,13 +2,14 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ._folder import Run
+from ._format import flat
 from ._intervals import t_half_width
 
 POINTS = 200
@@ -92,15 +93,6 @@ def _ends(values: np.ndarray) -> dict[str, np.ndarray]:
 def thinned(length: int, points: int = POINTS) -> np.ndarray:
     """Positions in 0 .. length - 1, at most `points`, evenly spread, with the first and last."""
     return np.unique(np.linspace(0, length - 1, min(points, length)).round().astype(int))
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in nested.items():
-        deeper = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{name}.") if deeper else {f"{prefix}{name}": value}
-    return found
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ._errors import RunError
+from ._errors import RunError, one_line
 from ._folder import FIGURES, REPORT, TRACKING, Run
 from ._manifest import write_json
 from ._tracked import parameters, points, tags
@@ -141,7 +141,7 @@ class Tracker:
         except TrackingError:
             raise
         except Exception as error:
-            said = str(error).strip().partition("\n")[0]
+            said = one_line(error)
             away = any(hint in said for hint in ("Max retries", "Connection", "timed out"))
             how = "does not answer" if away else f"refuses: {said[:200]}"
             raise TrackingError(f"the tracking server at {self.uri} {how}") from error

@@ -9,11 +9,12 @@ from typing import Any
 from engrax._registry import studies
 
 from . import figures
-from ._atlas_study import chip, study_page
+from ._atlas_study import dark_name, study_page
 from ._claims import WORST_FIRST
 from ._format import format_estimate, format_rule
 from ._judgements import ClaimJudgement
 from ._ledger import FIGURES, judged, machine_minutes, read_ledger
+from ._report import chip
 from ._study import Study, load_study
 
 FOLDER = "studies"
@@ -44,11 +45,6 @@ def drawings(results: Path) -> dict[str, str]:
             found[f"{FOLDER}/{FIGURES}/{name}"] = light
             found[f"{FOLDER}/{FIGURES}/{dark_name(name)}"] = figures.dark_svg(light)
     return found
-
-
-def dark_name(figure: str) -> str:
-    """The name of a figure's dark twin."""
-    return figure.replace(".svg", "-dark.svg")
 
 
 def with_studies(text: str, results: Path) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import math
 import shutil
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from engrax.core import (
     serial,
     simulate,
 )
-from engrax.lab import ArmCheckpoints, Interrupted, held, stoppable, write_json
+from engrax.lab import ArmCheckpoints, Interrupted, held, read_json, stoppable, write_json
 from engrax.nn import TruncatedBPTT
 from engrax.tasks import ByteSequences, Text
 
@@ -290,7 +289,7 @@ def _open(out: Path, mine: dict[str, Any], *, resume: bool) -> None:
                 f"{out} already holds a training run; add --resume, or choose another --out"
             )
         try:
-            old = json.loads(path.read_text(encoding="utf-8"))
+            old = read_json(path)
         except (OSError, ValueError) as error:
             raise TextError(f"{path} cannot be read ({error}); choose another --out") from error
         for name, value in mine.items():
