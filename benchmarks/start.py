@@ -1,7 +1,8 @@
 """How long a command takes to begin, and a study at its smallest scale, cold and warm.
 
 Each is a process of its own. Cold means with an empty cache of compiled programs, warm with the
-cache that the cold run left.
+cache that the cold run left. A study of many arms tries itself with some of them; how long all of
+them take is measured beside.
 """
 
 import itertools
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from engrax._registry import studies
+from engrax.lab import load_run, load_study
 
 from ._machine import describe
 from ._report import measured_on
@@ -35,6 +37,8 @@ KEEP_ALL = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 """What `engrax` itself chooses where nobody names another folder for compiled programs."""
+STATES = {"cold": "cold", "warm": "warm", "all": "every arm, warm"}
+"""What is timed -> the head of its column."""
 COMMANDS = {"engrax --help": ["--help"], "engrax list": ["list"], "engrax check": ["check"]}
 
 
@@ -76,20 +80,33 @@ def _median(command: list[str]) -> dict[str, float]:
 
 
 def smokes() -> Iterator[tuple[str, Mapping[str, float]]]:
-    """Each study once with an empty cache, once with the cache that this leaves."""
+    """Each study once with an empty cache, once with the cache that this leaves; and once more
+    with every arm, where it tries itself with some, after a run that compiled them.
+    """
     for name in studies():
+        study = load_study(name)
         with tempfile.TemporaryDirectory() as folder:
             run = engrax("run", name, "--scale", "smoke", "--out")
             cache = {"JAX_COMPILATION_CACHE_DIR": "cache", **KEEP_ALL}
-            yield name, {s: seconds([*run, s], folder, **cache) for s in ("cold", "warm")}
+            taken: dict[str, float] = {
+                state: seconds([*run, state], folder, **cache) for state in ("cold", "warm")
+            }
+            taken["arms"] = len(load_run(Path(folder, "warm")).records.children)
+            if study.smoke:
+                for out in ("compiled", "all"):
+                    taken["all"] = seconds([*run, out, "--claims", "all"], folder, **cache)
+                taken["of"] = len(load_run(Path(folder, "all")).records.children)
+            yield name, taken
 
 
 def table(ledger: Mapping[str, Mapping]) -> str:
     """What was measured, and on what."""
-    lines = ["| process | cold | warm |", "|---|---|---|"]
+    lines = [f"| process | arms | {' | '.join(STATES.values())} |", "|---|---|---|---|---|"]
     for name, taken in ledger["seconds"].items():
-        cells = (f"{taken[s]:.2f} s" if s in taken else "" for s in ("cold", "warm"))
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        arms = f"{taken['arms']}" if "arms" in taken else ""
+        arms += f" of {taken['of']}" if "of" in taken else ""
+        cells = (f"{taken[s]:.2f} s" if s in taken else "" for s in STATES)
+        lines.append(f"| `{name}` | {arms} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", measured_on(ledger), ""])
 
 
@@ -106,7 +123,8 @@ def atlas_section(ledger: Mapping[str, Mapping]) -> str:
 ## Start
 
 How long a command takes to begin, and a study at scale `smoke`: cold with an empty cache of
-compiled programs, warm with the cache that the cold run left.
+compiled programs, warm with the cache that the cold run left. A study of many arms tries itself
+with those of some of its claims; `--claims all` makes every arm.
 
 {table(ledger)}"""
 

@@ -51,10 +51,15 @@ def test_starts_are_timed_in_processes_that_must_succeed(tmp_path: Path) -> None
 
 def test_starts_are_drawn_between_their_marks_on_the_page() -> None:
     page = start.PAGE.read_text(encoding="utf-8")
-    taken = {"engrax list": {"warm": 0.051}, "a study": {"cold": 61.0, "warm": 9.5}}
+    taken = {
+        "engrax list": {"warm": 0.051},
+        "a study": {"cold": 61.0, "warm": 8.5, "arms": 11},
+        "another": {"cold": 61.0, "warm": 9.5, "all": 28.0, "arms": 9, "of": 30},
+    }
     made = start.drawn(page, {"machine": {"cores": "2"}, "seconds": taken})
-    assert "| `engrax list` |  | 0.05 s |" in made
-    assert "| `a study` | 61.00 s | 9.50 s |" in made
+    assert "| `engrax list` |  |  | 0.05 s |  |" in made
+    assert "| `a study` | 11 | 61.00 s | 8.50 s |  |" in made
+    assert "| `another` | 9 of 30 | 61.00 s | 9.50 s | 28.00 s |" in made
     assert "Measured on: cores 2." in made
     assert start.drawn(made, {"machine": {"cores": "2"}, "seconds": taken}) == made
     assert made.startswith(page[: page.index("<!-- start -->")])

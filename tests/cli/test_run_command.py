@@ -1,5 +1,6 @@
 """`engrax run` from end to end, on a study that takes a second."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -12,7 +13,8 @@ import pytest
 import engrax as package
 from engrax.cli import _progress
 from engrax.lab import claims_hash
-from tests.tiny_study import CLAIMS
+from tests import tiny_study
+from tests.tiny_study import CLAIMS, STUDY
 
 
 @pytest.fixture
@@ -68,6 +70,19 @@ def test_options_reach_the_configuration_and_the_arms(engrax) -> None:
     assert "fast" not in run
     # without noise the slow counter gains half its rate at each of 5 ticks (float32)
     np.testing.assert_allclose(run["slow"]["total"].isel(tick=-1), 0.25, rtol=1e-6)
+
+
+def test_smoke_makes_the_arms_of_the_claims_that_the_study_chose_for_it(
+    engrax, monkeypatch
+) -> None:
+    monkeypatch.setattr(tiny_study, "STUDY", dataclasses.replace(STUDY, smoke=("C2",)))
+    chosen = engrax("run", "tiny", "--scale", "smoke", "--out", "chosen")
+    assert "arms:    those of C2; --claims all makes every arm" in chosen.out
+    assert "At smoke the arms of C2 are made, if no claim is named." in engrax("show", "tiny").out
+    every = engrax("run", "tiny", "--scale", "smoke", "--out", "every", "--claims", "all")
+    assert "those of C2" not in every.out
+    assert "fast" not in package.load_run("chosen")
+    assert "fast" in package.load_run("every")
 
 
 def test_the_study_may_stand_behind_the_options(engrax) -> None:

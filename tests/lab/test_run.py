@@ -197,6 +197,17 @@ def test_calibration_runs_start_from_what_the_arm_starts_from(tmp_path):
     np.testing.assert_allclose(run["again"]["height"][:, -1], 1 - 0.25 / 8, rtol=1e-6)
 
 
+def test_a_study_chooses_what_it_tries_itself_with(tmp_path):
+    study = dataclasses.replace(STUDY, smoke=("C2",))
+    few = set(run_study(study, scale="smoke", out=tmp_path / "few").records.children)
+    asked = run_study(study, scale="smoke", out=tmp_path / "asked", claims=("C2",))
+    every = set(run_study(study, scale="smoke", out=tmp_path / "all", claims=()).records.children)
+    larger = set(run_study(study, out=tmp_path / "larger").records.children)
+    assert few == set(asked.records.children) < every == larger == set(STUDY.arms(Config()))
+    with pytest.raises(ValueError, match="smoke runs 'C9', no claim of tiny"):
+        dataclasses.replace(STUDY, smoke=("C9",))
+
+
 def test_a_claim_added_later_reuses_the_arms_already_run(tmp_path):
     run_study(STUDY, out=tmp_path / "run", claims=("C2",))
     run = run_study(STUDY, out=tmp_path / "run", resume=True)

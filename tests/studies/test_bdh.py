@@ -37,7 +37,7 @@ PAIR = ("en", "es")
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
+    return run_study(STUDY, scale="smoke", claims=(), out=tmp_path_factory.mktemp("run") / "smoke")
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ X = jr.normal(jr.key(0), (N, CONFIG.d))
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
+    return run_study(STUDY, scale="smoke", claims=(), out=tmp_path_factory.mktemp("run") / "smoke")
 
 
 Made = partial(made_run.Made, config=CPU)

@@ -21,7 +21,7 @@ from tests.made_run import Made
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
+    return run_study(STUDY, scale="smoke", claims=(), out=tmp_path_factory.mktemp("run") / "smoke")
 
 
 def test_attention_is_conditioning():

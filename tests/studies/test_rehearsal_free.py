@@ -30,14 +30,12 @@ from engrax.tasks import Examples, Split
 from tests import made_run
 
 CONFIG = SCALES["smoke"]
-RUN = ("C2", "C7")
-"""Claims whose arms are run here: every kind of arm there is, but for some losses."""
 
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "smoke"
-    return run_study(STUDY, scale="smoke", claims=RUN, out=out)
+    return run_study(STUDY, scale="smoke", out=out)
 
 
 Made = partial(made_run.Made, config=CONFIG)

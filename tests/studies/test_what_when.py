@@ -41,7 +41,7 @@ LATENCY = jnp.array([300.0, 600.0])
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    return run_study(STUDY, scale="smoke", out=tmp_path_factory.mktemp("run") / "smoke")
+    return run_study(STUDY, scale="smoke", claims=(), out=tmp_path_factory.mktemp("run") / "smoke")
 
 
 @pytest.fixture(scope="module")

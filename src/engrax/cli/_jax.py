@@ -1,5 +1,6 @@
 """JAX as a command wants it; never done by `import engrax`."""
 
+import atexit
 import contextlib
 import gc
 import os
@@ -28,6 +29,7 @@ def configure() -> None:
     # takes an eighth of a short run.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+    atexit.register(gc.freeze)  # the interpreter goes through them once more before it ends
 
 
 def multiply_exactly() -> None:

@@ -40,7 +40,8 @@ class Options:
     """What to run, and where to keep it."""
 
     claims: Annotated[str, tyro.conf.arg(metavar="C1,C2,...")] = ""
-    """Claims to measure, with the arms that they need; all if not given."""
+    """Claims to measure, with the arms that they need, or "all" of them; if not given all, but at
+    scale smoke those that the study chose to try itself with."""
     headline: bool = False
     """Measure the headline claim alone."""
     scale: str = "cpu"
@@ -124,6 +125,8 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
             "claims are judged at an unmodified scale other than smoke, with at least 5 seeds; "
             "this run is kept without verdicts"
         )
+    if claims is None and options.scale == "smoke" and study.smoke:
+        print(f"arms:    those of {', '.join(study.smoke)}; --claims all makes every arm")
     print(f"page:    {out / 'report.html'}\nrecords: {out / 'records.nc'}")
     if options.record:
         print(f"ledger:  {record(done, RESULTS)}")
@@ -215,6 +218,8 @@ def _claims(study: Study, options: Options) -> tuple[str, ...] | None:
         return (study.headline,)
     if not options.claims:
         return None
+    if options.claims == "all":
+        return ()
     names = tuple(name.strip() for name in options.claims.split(",") if name.strip())
     mine = [claim.name for claim in study.claims]
     for name in names:

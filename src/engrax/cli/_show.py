@@ -56,6 +56,8 @@ def _print_scales(study: Study) -> None:
     for name in columns[0]:
         table.add_row(f"--{name.replace('_', '-')}", *(str(column[name]) for column in columns))
     Console(width=console_width(), highlight=False).print(table)
+    if study.smoke:
+        print(f"\nAt smoke the arms of {', '.join(study.smoke)} are made, if no claim is named.")
 
 
 def _fields(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -295,7 +295,7 @@ def _advance(
 
 def _finite(state: State) -> Array:
     floats = [a for a in jax.tree.leaves(state) if jnp.issubdtype(a.dtype, jnp.inexact)]
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in floats] or [True]))
+    return reduce(jnp.logical_and, (jnp.isfinite(a).all() for a in floats), jnp.bool_(True))
 
 
 def _first_divergence(

@@ -91,7 +91,8 @@ def run_study(
     - `config`: the configuration; that of `scale` if `None`. Claims are judged only where it is
       that of the scale (but for the number of seeds, of which there must be 5) and the scale is
       not "smoke".
-    - `claims`: names of claims, for which the arms that they need are run; everything if `None`.
+    - `claims`: names of claims, for which the arms that they need are run; everything if empty.
+      `None` leaves it to the study: everything, but at scale "smoke" what it chose for it.
     - `resume`: go on from what an earlier run, of the same study and configuration, left there.
     - `every`: seconds of work between two checkpoints, which is what the death of the process
       costs, or one chunk if that takes longer; 20 times what a checkpoint costs if `None`.
@@ -112,6 +113,9 @@ def run_study(
     """
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
+    if claims is None and scale == "smoke":
+        claims = study.smoke
+    claims = claims or None
     wanted = study.select(claims)
     arms = _built(study, study.arms(config), None if claims is None else wanted)
     devices = asked_mesh(mesh)

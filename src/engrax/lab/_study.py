@@ -115,6 +115,9 @@ class Study:
     """What the method is in plain words: paragraphs of Markdown, for the study's page."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Claim -> what did not hold, what was tried, and what is known of the reason."""
+    smoke: tuple[str, ...] = ()
+    """Claims whose arms a run at scale "smoke" makes where it is not told which; all if empty. A
+    study of many arms names those that have each kind of them."""
 
     def __post_init__(self) -> None:
         names = [claim.name for claim in self.claims]
@@ -122,6 +125,8 @@ class Study:
             raise ValueError(f"headline {self.headline!r} is no claim of {self.name}: {names}")
         if strange := [name for name in self.notes if name not in names]:
             raise ValueError(f"a note is about {strange[0]!r}, no claim of {self.name}: {names}")
+        if strange := [name for name in self.smoke if name not in names]:
+            raise ValueError(f"smoke runs {strange[0]!r}, no claim of {self.name}: {names}")
 
     def scale(self, name: str) -> Any:
         """The configuration called `name`.

@@ -74,6 +74,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C1",
+    smoke=("C1", "C1p", "C2", "C3", "C8"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

@@ -66,6 +66,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C1m",
+    smoke=("C1m", "C1", "C2", "C3", "C4", "C6"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

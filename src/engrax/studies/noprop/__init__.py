@@ -47,6 +47,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C1",
+    smoke=("C2", "C2f", "C5"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

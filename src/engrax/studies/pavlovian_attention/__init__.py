@@ -28,6 +28,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C2",
+    smoke=("C1", "C2", "C3", "C4", "C6"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

@@ -29,6 +29,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C3",
+    smoke=("C2", "C3", "C6", "C7"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

@@ -30,6 +30,7 @@ STUDY = Study(
     arms=arms,
     claims=CLAIMS,
     headline="C1",
+    smoke=("C1", "C2", "C3", "C4", "C6", "C7"),
     plots=plots,
     method=METHOD,
     notes=NOTES,

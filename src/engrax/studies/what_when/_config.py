@@ -88,7 +88,7 @@ class Config:
 
 SCALES = {
     "smoke": Config(
-        seeds=2, calibration_seeds=1, neurons=60, trials=4, levels=5, surrogates=3,
+        seeds=2, neurons=60, trials=4, levels=5, surrogates=3,
         probabilities=(0.2, 0.8), latencies=((200.0, 500.0), (400.0, 700.0)),
         permutations=20, lesions=5, limit_trials=2, limit_g=(1.0, 6.0), limit_noise=(0.05,),
     ),
