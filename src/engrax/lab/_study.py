@@ -117,7 +117,7 @@ class Study:
     """Claim -> what did not hold, what was tried, and what is known of the reason."""
     smoke: tuple[str, ...] = ()
     """Claims whose arms a run at scale "smoke" makes where it is not told which; all if empty. A
-    study of many arms names those that have each kind of them."""
+    study of many arms names some, for a run of less than ten seconds."""
 
     def __post_init__(self) -> None:
         names = [claim.name for claim in self.claims]

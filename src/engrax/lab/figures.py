@@ -220,7 +220,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     write(vector, file_svg(figure))
     out = io.BytesIO()
     with _placed(figure):
-        # A few kilobytes more, and half of the time.
+        # A few kilobytes more in less time.
         figure.savefig(out, format="png", facecolor="white", pil_kwargs={"compress_level": 1})
     write(pixels, out.getvalue())
     return vector, pixels
