@@ -125,8 +125,8 @@ def _measure(study: Study, options: Options, config: Any, out: Path, command: st
             "claims are judged at an unmodified scale other than smoke, with at least 5 seeds; "
             "this run is kept without verdicts"
         )
-    if claims is None and options.scale == "smoke" and study.smoke:
-        print(f"arms:    those of {', '.join(study.smoke)}; --claims all makes every arm")
+    if claims is None and (chosen := study.chosen(options.scale)):
+        print(f"arms:    those of {', '.join(chosen)}; --claims all makes every arm")
     print(f"page:    {out / 'report.html'}\nrecords: {out / 'records.nc'}")
     if options.record:
         print(f"ledger:  {record(done, RESULTS)}")

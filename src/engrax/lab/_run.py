@@ -113,9 +113,7 @@ def run_study(
     """
     config = config if config is not None else study.scale(scale)
     _check_seeds(config)
-    if claims is None and scale == "smoke":
-        claims = study.smoke
-    claims = claims or None
+    claims = (study.chosen(scale) if claims is None else claims) or None
     wanted = study.select(claims)
     arms = _built(study, study.arms(config), None if claims is None else wanted)
     devices = asked_mesh(mesh)

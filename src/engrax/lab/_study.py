@@ -136,6 +136,10 @@ class Study:
         """
         return self.scales[known("scale", name, self.scales)]
 
+    def chosen(self, scale: str) -> tuple[str, ...]:
+        """The claims for a run at this scale that is not told which; empty for all."""
+        return self.smoke if scale == "smoke" else ()
+
     def select(self, names: tuple[str, ...] | None) -> tuple[Claim, ...]:
         """The claims called so, in the study's order; all of them for `None`.
 
